@@ -27,7 +27,7 @@ from kedge.config.model import ModelConfig
 from kedge.config.sections import Capture, Endpoint, Feature
 from kedge.errors import UnreadableRecordError
 from lambdas.adapters.transform_jobs import TransformJobs
-from lambdas.steps.transform_day import TransformDay
+from lambdas.steps.counting.transform_day import TransformDay
 
 LINES_READ = 5000
 # Up to this many jobs are described, the newest first, to find one of a destination.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -35,6 +35,50 @@ def decode_hashes(data: bytes) -> Hashes:
     return np.frombuffer(data, "<u8").astype(np.uint64, copy=False)
 
 
+class WaitingIds:
+    """Which of many new ids were counted before, or come more than once, known by their hashes alone.
+
+    >>> batches, counted = [pa.array(["a", "b"]), pa.array(["b", "c"])], pa.array(["c", "d"])
+    >>> waiting = WaitingIds([hash_ids(ids) for ids in batches])
+    >>> waiting.meet(np.sort(hash_ids(counted)), lambda: counted)
+    >>> [waiting.new(ids, hash_ids(ids)).tolist() for ids in batches]
+    [[True, True], [False, False]]
+    """
+
+    def __init__(self, batches: Sequence[Hashes]) -> None:
+        self._hashes = np.sort(np.concatenate(batches))
+        # Only these are looked at as texts.
+        self._odd = [np.unique(self._hashes[1:][self._hashes[1:] == self._hashes[:-1]])]
+        self._counted = list[Any]()
+
+    def meet(self, known: Hashes, texts: Callable[[], Any]) -> None:
+        """Note the ids that stand among others, which were counted before.
+
+        Parameters
+        ----------
+        known : ndarray of uint64, shape (n_ids,)
+            The others' hashes, sorted.
+        texts : callable
+            The others themselves, as an array; asked for only where a hash is among them.
+        """
+        shared = _in_both(self._hashes, known)
+        if len(shared):
+            self._odd.append(shared)
+            ids = texts()
+            self._counted.append(ids.filter(pa.array(_stand_in(hash_ids(ids), shared))))
+
+    def new(self, ids: Any, hashes: Hashes) -> Bools:
+        """Which rows of the next batch are the first with their id; from now on these are counted too."""
+        found, odd = np.ones(len(ids), bool), np.unique(np.concatenate(self._odd))
+        places = np.flatnonzero(_stand_in(hashes, odd))
+        if len(places):
+            asked = ids.take(pa.array(places))
+            seen = pa.chunked_array(self._counted, pa.string())
+            found[places] = first_of_each(asked) & ~pc.is_in(asked, value_set=seen).to_numpy(zero_copy_only=False)
+            self._counted.append(asked.filter(pa.array(found[places])))
+        return found
+
+
 def first_of_each(ids: Any) -> Bools:
     """Which rows are the first with their id.
 
@@ -47,32 +91,10 @@ def first_of_each(ids: Any) -> Bools:
     return found
 
 
-def counted_before(
-    ids: Any, parts: Iterable[str], hashes: Callable[[str], Hashes], texts: Callable[[str], Any]
-) -> Bools:
-    """Which ids stand in any of the parts.
-
-    Parameters
-    ----------
-    ids : Array
-    hashes : callable
-        The sorted hashes of a part's ids.
-    texts : callable
-        The ids of a part themselves, as an array; asked for only where a hash is in it.
-
-    >>> known = {"p": pa.array(["a", "c"])}
-    >>> counted_before(pa.array(["a", "b"]), known, lambda part: np.sort(hash_ids(known[part])), known.get).tolist()
-    [True, False]
-    """
-    mine = hash_ids(ids)
-    order = np.argsort(mine)
-    ordered, found = mine[order], np.zeros(len(mine), bool)
-    for part in parts:
-        asked = order[_stand_in(ordered, hashes(part))]
-        asked = asked[~found[asked]]
-        if len(asked):
-            found[asked] = pc.is_in(ids.take(pa.array(asked)), value_set=texts(part)).to_numpy(zero_copy_only=False)
-    return found
+def _in_both(some: Hashes, others: Hashes) -> Hashes:
+    """Hashes that stand in both, each sorted: the fewer are looked up among the more."""
+    few, many = sorted((some, others), key=len)
+    return np.unique(few[_stand_in(few, many)])
 
 
 def _stand_in(hashes: Hashes, known: Hashes) -> Bools:

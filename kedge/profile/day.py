@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -107,24 +107,26 @@ def plan_fold(manifest: Mapping[str, str], listing: Mapping[str, str], *, only_g
     return FoldPlan(tuple(keys), stale)
 
 
-def batch_of(sizes: Mapping[str, int], limit: int) -> list[str]:
-    """The first objects that are together no larger than the limit, at least one.
+def batches_of(sizes: Mapping[str, int], limit: int) -> Iterator[list[str]]:
+    """Objects in batches that are each no larger than the limit, or of one object.
 
     Parameters
     ----------
     sizes : mapping of str to int
         Bytes of each object, by key, in the order of reading.
 
-    >>> batch_of({"a": 3, "b": 4, "c": 1}, 7), batch_of({"a": 9, "b": 1}, 7)
-    (['a', 'b'], ['a'])
+    >>> [*batches_of({"a": 3, "b": 4, "c": 9, "d": 1}, 7)]
+    [['a', 'b'], ['c'], ['d']]
     """
     batch, total = list[str](), 0
     for key, size in sizes.items():
-        total += size
-        if batch and total > limit:
-            break
+        if batch and total + size > limit:
+            yield batch
+            batch, total = [], 0
         batch.append(key)
-    return batch
+        total += size
+    if batch:
+        yield batch
 
 
 def manifest_digest(manifests: Mapping[str, Mapping[str, str]]) -> str:

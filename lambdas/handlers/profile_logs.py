@@ -27,7 +27,7 @@ from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.day_folding import CountingPlace, Folded, fold_day, uncounted
+from lambdas.steps.counting.day_folding import CountingPlace, Folded, fold_day, uncounted
 from lambdas.steps.requests import ProfileRequest
 
 # A run begins no batch when this little of its time is left: a batch takes seconds, an object of a gigabyte half a minute.
@@ -81,7 +81,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if all(day.is_whole for day in folded):
         progress.save_profiled(clients.dynamodb(), settings.state_table, config.model, request.time)
     else:
-        go_on(request, settings, has_progress=any(day.batches for day in folded))
+        go_on(request, settings, has_progress=any(day.saves for day in folded))
     logger.info("profiled", model=request.model, days=len(folded), added=totals)
     return totals
 

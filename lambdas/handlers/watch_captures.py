@@ -26,8 +26,8 @@ from lambdas.adapters.transform_jobs import TransformJobs
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.counting.transform_day import TransformDay
 from lambdas.steps.requests import StageRequest
-from lambdas.steps.transform_day import TransformDay
 from report.alert_text import render_alert
 
 # Files are minutes late, so a run may find what came in the two hours before it.

@@ -26,10 +26,13 @@ import importlib, json, sys, time
 from collections import Counter
 from types import SimpleNamespace
 from botocore.client import BaseClient
-calls, make = [], BaseClient._make_api_call
+calls, read, make = [], [], BaseClient._make_api_call
 def counting(client, operation, params):
     calls.append(f"{client.meta.service_model.service_name} {operation}")
-    return make(client, operation, params)
+    answer = make(client, operation, params)
+    if operation == "GetObject":
+        read.append((params["Key"].partition("/")[0], answer["ContentLength"]))
+    return answer
 BaseClient._make_api_call = counting
 name, event, seconds = sys.argv[1], json.load(sys.stdin), float(sys.argv[2])
 handler, ends = importlib.import_module(f"lambdas.handlers.{name}").handler, time.monotonic() + seconds
@@ -43,7 +46,8 @@ except Exception as failed:
     error = f"{type(failed).__name__}: {failed}"
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps({"mib": int(peak.split()[1]) / 1024, "start_cpu_s": started, "cpu_s": time.process_time() - started,
-    "calls": Counter(calls), "answer": answer, "error": error}))
+    "calls": Counter(calls), "read_bytes": {top: sum(size for name, size in read if name == top) for top, _ in read},
+    "answer": answer, "error": error}))
 """
 
 

@@ -24,8 +24,8 @@ from lambdas.adapters.release import trials
 from lambdas.adapters.release.trials import AbTrial
 from lambdas.adapters.state import served
 from lambdas.handlers.profile_logs import ROUNDS_MAX, handler
-from lambdas.steps import day_folding
-from lambdas.steps.day_folding import CountingPlace, fold_day
+from lambdas.steps.counting import day_folding, waiting_rows
+from lambdas.steps.counting.day_folding import CountingPlace, fold_day
 from tests.conditional_writes import CONFLICT, FINE, LOST, faults
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings
@@ -333,8 +333,11 @@ def content_of(world, key: str = KEY) -> tuple:
     return hours, day.manifest, day.quarantined, day.duplicates, rows, broken
 
 
+@pytest.mark.parametrize("waiting", [1, 40_000, 1 << 30])
 @pytest.mark.parametrize("size", [1, 700, 2_500, 9_000])
-def test_whatever_the_batches_the_same_rows_are_counted_dropped_and_kept_aside(world, bookings, monkeypatch, size):
+def test_whatever_the_batches_the_same_rows_are_counted_dropped_and_kept_aside(
+    world, bookings, monkeypatch, size, waiting
+):
     def arrange():
         keys = capture(world, bookings)
         capture(world, bookings.slice(5, 20), name="again")
@@ -348,6 +351,7 @@ def test_whatever_the_batches_the_same_rows_are_counted_dropped_and_kept_aside(w
         for key in world.keys(prefix):
             world.s3.delete_object(Bucket=BUCKET, Key=key)
     monkeypatch.setattr(day_folding, "BATCH_BYTES", size)
+    monkeypatch.setattr(waiting_rows, "PACKED_BYTES", waiting)
     monkeypatch.setattr(row_objects, "READ_AHEAD_BYTES", max(size // 3, 300))
     run()
     assert content_of(world) == expected

@@ -11,7 +11,7 @@ from kedge.config.model import ModelConfig
 from kedge.config.sections import Capture, Feature
 from kedge.own_columns import ROW_ID
 from lambdas.adapters.transform_jobs import TransformJobs, package_of
-from lambdas.steps.transform_day import TransformDay, is_counted
+from lambdas.steps.counting.transform_day import TransformDay, is_counted
 from offline.account import Account
 from tests.offline.sagemaker_world import BROKEN, BUCKET, START, World
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kedge.arrays import Hashes
-from kedge.capture.id_hashes import counted_before, decode_hashes, encode_hashes, first_of_each, hash_ids
+from kedge.capture.id_hashes import WaitingIds, decode_hashes, encode_hashes, hash_ids
 from kedge.own_columns import ROW_ID
-from lambdas.adapters.bucket import layout, objects, predictions
+from lambdas.adapters.bucket import layout, predictions, row_objects
 
 
 def hashes_key(part: str) -> str:
@@ -24,30 +25,21 @@ def hashes_key(part: str) -> str:
     return layout.id_hashes_key(model, package.partition("=")[2], day.partition("=")[2], name.removesuffix(".parquet"))
 
 
-class CountedIds:
-    """The ids of some parts, each part's hashes read once and held at eight bytes an id."""
+def save_hashes(s3: Any, bucket: str, part: str, hashes: Hashes) -> None:
+    """Keep the hashes of a part that is about to be written."""
+    s3.put_object(Bucket=bucket, Key=hashes_key(part), Body=encode_hashes(hashes))
 
-    def __init__(self, s3: Any, bucket: str) -> None:
-        self._s3, self._bucket, self._hashes = s3, bucket, dict[str, Hashes]()
 
-    def new_rows(self, table: pa.Table, parts: tuple[str, ...]) -> pa.Table:
-        """Each row id once, and only those that stand in none of the parts."""
-        ids = table.column(ROW_ID).combine_chunks()
-        new = first_of_each(ids) & ~counted_before(ids, parts, self._of, self._texts)
-        return table if new.all() else table.filter(pa.array(new))
+def meet_counted(s3: Any, bucket: str, waiting: WaitingIds, parts: Sequence[str]) -> None:
+    """Hold the ids that wait against those of each part; some parts' hashes are read at once, and none are kept."""
+    opened = row_objects.open_ahead(s3, bucket, map(hashes_key, parts))
+    for part, (_, found) in zip(parts, opened, strict=True):
+        texts = cache(partial(_texts, s3, bucket, part))
+        # A part of an earlier version has none.
+        known = np.sort(hash_ids(texts())) if found is None else decode_hashes(b"".join(found.content))
+        waiting.meet(known, texts)
 
-    def save(self, part: str, table: pa.Table) -> None:
-        """Keep the hashes of a part that is about to be written."""
-        self._hashes[part] = np.sort(hash_ids(table.column(ROW_ID)))
-        self._s3.put_object(Bucket=self._bucket, Key=hashes_key(part), Body=encode_hashes(self._hashes[part]))
 
-    def _of(self, part: str) -> Hashes:
-        if part not in self._hashes:
-            found = objects.read(self._s3, self._bucket, hashes_key(part))
-            # A part of an earlier version has none.
-            self._hashes[part] = decode_hashes(found[0]) if found else np.sort(hash_ids(self._texts(part)))
-        return self._hashes[part]
-
-    def _texts(self, part: str) -> Any:
-        table = predictions.load_parts(self._s3, self._bucket, [part], [ROW_ID])
-        return pc.unique(table.column(ROW_ID)) if table is not None else pa.array([], pa.string())
+def _texts(s3: Any, bucket: str, part: str) -> Any:
+    table = predictions.load_parts(s3, bucket, [part], [ROW_ID])
+    return pa.array([], pa.string()) if table is None else table.column(ROW_ID).combine_chunks()

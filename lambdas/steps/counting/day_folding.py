@@ -11,6 +11,7 @@ from itertools import takewhile
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kedge.arrays import Hashes
 from kedge.capture.lines import Block, blocks
 from kedge.capture.records import CaptureBatch, LineTally, Quarantined, capture_batches, parse_capture_files
 from kedge.capture.source import day_folder, hour_of_key, source_of
@@ -19,19 +20,19 @@ from kedge.columns.margins import with_margins
 from kedge.config.capture_place import CapturePlace, capture_place
 from kedge.config.model import ModelConfig
 from kedge.errors import DayContendedError
-from kedge.own_columns import HOUR, TIME, VARIANT
+from kedge.own_columns import HOUR, ROW_ID, TIME, VARIANT
 from kedge.profile.baseline import Baseline
 from kedge.profile.counting import count_rows_by_hour
-from kedge.profile.day import DayProfile, FoldPlan, batch_of, plan_fold
+from kedge.profile.day import DayProfile, FoldPlan, batches_of, plan_fold
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import days, history, layout, predictions
-from lambdas.adapters.bucket.counted_ids import CountedIds
+from lambdas.adapters.bucket import counted_ids, days, history, layout, predictions
 from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.captures.inference_logs import Captured
 from lambdas.adapters.transform_jobs import TransformJobs
-from lambdas.steps.transform_day import TransformDay
+from lambdas.steps.counting.transform_day import TransformDay
+from lambdas.steps.counting.waiting_rows import WaitingBatch, WaitingRows
 
-# This much is counted and saved at a time: a backlog makes progress over several runs, in bounded memory.
+# This much is read at a time, and leaves a part; what was read waits packed, is counted together, and saved.
 BATCH_BYTES = 32 * 1024 * 1024
 # Objects beyond this come last in their day, whatever the batches are: of two rows of one id the first read counts.
 LARGE_BYTES = BATCH_BYTES
@@ -97,10 +98,10 @@ class CountingPlace:
 
 @dataclass(frozen=True)
 class Folded:
-    """What one run added to a day, in how many batches, and whether the day is up to date now."""
+    """What one run added to a day, how often it was saved, and whether the day is up to date now."""
 
     added: DayProfile
-    batches: int
+    saves: int
     is_whole: bool = True
 
 
@@ -111,14 +112,13 @@ def uncounted(place: CountingPlace) -> int:
 
 
 def fold_day(place: CountingPlace, has_time: Callable[[], bool] = lambda: True) -> Folded:
-    """Count what is new, batch by batch, each saved before the next is read; stop when the time is over.
+    """Count what is new, some batches at a time, each time saved before more is read; stop when the time is over.
 
     A run that lost the race begins again from what the winner wrote, so no object is counted twice or forgotten. The
-    part that it had written stays, named by no day (whoever reads the table reads the parts that days name): the winner
-    may have written the very same part, so it is not safe to delete it.
+    parts that it had written stay, named by no day (whoever reads the table reads the parts that days name): the winner
+    may have written the very same parts, so it is not safe to delete them.
     """
-    s3, ids = clients.s3(), CountedIds(clients.s3(), place.bucket)
-    added, batches, lost, listing = DayProfile(), 0, 0, None
+    s3, added, saves, lost, listing, in_time = clients.s3(), DayProfile(), 0, 0, None, True
     while lost < ATTEMPTS:
         known, etag = days.load_day(s3, place.bucket, place.key)
         if listing is None or not known.manifest.keys() <= listing.keys():
@@ -126,47 +126,104 @@ def fold_day(place: CountingPlace, has_time: Callable[[], bool] = lambda: True) 
             listing = place.listing()
         plan = place.plan(known, listing)
         if plan.is_empty:
-            return Folded(added, batches)
-        if not has_time():
-            return Folded(added, batches, is_whole=False)
-        kept = DayProfile() if plan.rebuild else known
+            return Folded(added, saves)
+        if not (in_time and has_time()):
+            return Folded(added, saves, is_whole=False)
+        counting = DayCounting(place, DayProfile() if plan.rebuild else known)
         # What is large comes last: however long it takes to read, it keeps no other object waiting.
         sizes = {key: listing[key].size for key in plan.keys}
-        keys = batch_of(dict(sorted(sizes.items(), key=lambda item: item[1] > LARGE_BYTES)), BATCH_BYTES)
-        batch = count(place, kept, keys, ids)
-        folded = kept.folded(batch)
+        in_order = dict(sorted(sizes.items(), key=lambda item: item[1] > LARGE_BYTES))
+        for keys in batches_of(in_order, BATCH_BYTES):
+            counting.read(keys)
+            if counting.has_counted or not (in_time := has_time()):
+                break
+        found = counting.ended()
+        folded = counting.known.folded(found)
         if days.save_day(s3, place.bucket, place.key, folded, etag=etag):
             history.note_parts(place.bucket, place.key, folded.parts)
-            added, batches, lost = added.folded(batch), batches + 1, 0
+            added, saves, lost = added.folded(found), saves + 1, 0
             # What has vanished is not asked for again, and what has changed is known as it was read.
-            listing = {key: found for key, found in listing.items() if key not in keys}
-            listing |= {key: Captured(found, 0) for key, found in batch.manifest.items()}
+            listing = {key: there for key, there in listing.items() if key not in counting.asked}
+            listing |= {key: Captured(etag, 0) for key, etag in found.manifest.items()}
         else:
             lost, listing = lost + 1, None
     raise DayContendedError(key=place.key, attempts=ATTEMPTS)
 
 
-def count(place: CountingPlace, known: DayProfile, keys: list[str], ids: CountedIds) -> DayProfile:
-    """Read some objects, keep what is broken aside, drop ids that were counted before, and count the rest."""
-    etags, tally, aside = dict[str, str](), LineTally(), list[Quarantined]()
-    added = DayProfile()
-    for variant, theirs in place.by_variant(keys).items():
-        opened = (
-            _opened(place, theirs, etags, tally)
-            if place.transforms is None
-            else _transformed(place.transforms, theirs, etags, aside)
-        )
-        for block in blocks(opened, BATCH_BYTES):
-            read = [f"{piece.key} {etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
-            batches = (of_day(batch, place.config, place.day) for batch in _batches(block, place.config, tally))
-            for number, batch in enumerate(batches):
-                named = [*read, f"batch {number}"] if number else read
-                parts = (*known.parts, *added.parts)
-                added = added.folded(_count_batch(place, batch, parts, named, ids, variant))
-    if aside:
-        unread = replace(parse_capture_files([], place.config), quarantined=tuple(aside))
-        added = added.folded(_count_batch(place, unread, (), [], ids))
-    return replace(added, manifest=etags)
+class DayCounting:
+    """Reads objects of a day, keeps what is broken aside, and counts the rows whose ids were not counted before."""
+
+    def __init__(self, place: CountingPlace, known: DayProfile) -> None:
+        self.place, self.known, self.asked = place, known, set[str]()
+        self.has_counted = False
+        self._added, self._etags, self._waiting = DayProfile(), dict[str, str](), WaitingRows()
+
+    def read(self, keys: list[str]) -> None:
+        """Read some objects; their rows wait until there are many, and are counted together."""
+        place, tally, aside = self.place, LineTally(), list[Quarantined]()
+        self.asked.update(keys)
+        for variant, theirs in place.by_variant(keys).items():
+            opened = (
+                _opened(place, theirs, self._etags, tally)
+                if place.transforms is None
+                else _transformed(place.transforms, theirs, self._etags, aside)
+            )
+            for block in blocks(opened, BATCH_BYTES):
+                named = [f"{piece.key} {self._etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
+                for number, batch in enumerate(_batches(block, place.config, tally)):
+                    of = (*named, f"batch {number}") if number else (*named,)
+                    self._take(of_day(batch, place.config, place.day), of, variant)
+        if aside:
+            self._take(replace(parse_capture_files([], place.config), quarantined=tuple(aside)), (), None)
+
+    def ended(self) -> DayProfile:
+        """All that was read, counted."""
+        self._count()
+        return replace(self._added, manifest=self._etags)
+
+    def _take(self, batch: CaptureBatch, read: tuple[str, ...], variant: str | None) -> None:
+        place = self.place
+        if batch.quarantined:
+            predictions.quarantine(
+                clients.s3(),
+                place.bucket,
+                model=place.config.model,
+                package_version=place.package_version,
+                day=place.day,
+                records=batch.quarantined,
+            )
+        self._add(DayProfile(quarantined=len(batch.quarantined), requests=batch.requests_by_hour()), variant)
+        self._waiting.add(batch.table, read, variant)
+        if self._waiting.are_many:
+            self._count()
+
+    def _count(self) -> None:
+        if not self._waiting.batches:
+            return
+        s3, bucket, ids = clients.s3(), self.place.bucket, self._waiting.ids()
+        counted_ids.meet_counted(s3, bucket, ids, (*self.known.parts, *self._added.parts))
+        for batch in self._waiting.batches:
+            table = batch.table()
+            new = ids.new(table.column(ROW_ID).combine_chunks(), batch.hashes)
+            found = self._save(table.filter(pa.array(new)), batch.hashes[new], batch) if new.any() else DayProfile()
+            self._add(replace(found, duplicates=int((~new).sum())), batch.variant)
+        self._waiting, self.has_counted = WaitingRows(), True
+
+    def _save(self, rows: pa.Table, hashes: Hashes, batch: WaitingBatch) -> DayProfile:
+        """Write a part of rows that stand in no other one, and count them."""
+        s3, place, config = clients.s3(), self.place, self.place.config
+        if batch.variant is not None:
+            rows = rows.append_column(VARIANT, pa.repeat(batch.variant, rows.num_rows))
+        named = (*batch.read, *self.known.parts, *self._added.parts)
+        part = predictions.part_key(config.model, place.package_version, place.day, named)
+        counted_ids.save_hashes(s3, place.bucket, part, hashes)
+        predictions.save_part(s3, place.bucket, part, typed_predictions(rows, config, config.row_identifiers))
+        hours = rows.column(HOUR).to_numpy()
+        found = count_rows_by_hour(place.baseline, with_margins(rows, config), hours, times=TIME)
+        return DayProfile(found, parts=(part,))
+
+    def _add(self, found: DayProfile, variant: str | None) -> None:
+        self._added = self._added.folded(found if variant is None else found.of_variant(variant))
 
 
 def of_day(batch: CaptureBatch, config: ModelConfig, day: date) -> CaptureBatch:
@@ -208,44 +265,6 @@ def _transformed(
 
 def _while_wanted(key: str, content: Iterator[bytes], tally: LineTally) -> Iterator[bytes]:
     return takewhile(lambda _: key not in tally.given_up, content)
-
-
-def _count_batch(
-    place: CountingPlace,
-    batch: CaptureBatch,
-    parts: tuple[str, ...],
-    read: list[str],
-    ids: CountedIds,
-    variant: str | None = None,
-) -> DayProfile:
-    s3, config = clients.s3(), place.config
-    if batch.quarantined:
-        predictions.quarantine(
-            s3,
-            place.bucket,
-            model=config.model,
-            package_version=place.package_version,
-            day=place.day,
-            records=batch.quarantined,
-        )
-    rows = ids.new_rows(batch.table, parts)
-    if variant is not None:
-        rows = rows.append_column(VARIANT, pa.repeat(variant, rows.num_rows))
-    part: tuple[str, ...] = ()
-    if rows.num_rows:
-        part = (predictions.part_key(config.model, place.package_version, place.day, [*read, *parts]),)
-        ids.save(part[0], rows)
-        predictions.save_part(s3, place.bucket, part[0], typed_predictions(rows, config, config.row_identifiers))
-    found = DayProfile(
-        hours=count_rows_by_hour(place.baseline, with_margins(rows, config), rows.column(HOUR).to_numpy(), times=TIME)
-        if rows.num_rows
-        else {},
-        parts=part,
-        quarantined=len(batch.quarantined),
-        duplicates=batch.table.num_rows - rows.num_rows,
-        requests=batch.requests_by_hour(),
-    )
-    return found if variant is None else found.of_variant(variant)
 
 
 def _batches(block: Block, config: ModelConfig, tally: LineTally) -> Iterator[CaptureBatch]:

@@ -1,0 +1,1 @@
+"""Captured rows on their way into a day's counts."""
