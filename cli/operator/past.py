@@ -188,12 +188,12 @@ def judged_already(past: Past, window: PastWindow) -> dict[str, Any] | None:
     report = reports.load_json(s3, bucket, f"{prefix}/{layout.ASIDE_DRIFT}")
     if report is None:
         return None
-    counted = days.load_days(
+    counted = days.each_day(
         s3,
         bucket,
         layout.profile_days_prefix(past.model, version, version),
         first=window.start.date(),
         last=(window.end - timedelta(microseconds=1)).date(),
     )
-    digest = manifest_digest({str(day): found.manifest for day, found in counted.items()})
+    digest = manifest_digest({str(day): found.manifest for day, found in counted})
     return report if report["manifests_digest"] == digest else None

@@ -10,6 +10,7 @@ from typing import Any
 
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.encoding import decode_header, decode_profiles, encode_profiles
+from kedge.profile.packed_profiles import added, rows_of
 from kedge.stored import DAY
 
 # The member of a day's file with a variant's own day begins with this.
@@ -44,18 +45,20 @@ class DayProfile:
     requests: Mapping[int, int] = field(default_factory=dict)
     variants: Mapping[str, DayProfile] = field(default_factory=dict)
 
+    @property
+    def rows(self) -> dict[int, int]:
+        """Rows of each hour."""
+        return rows_of(self.hours)
+
     def total(self, baseline: Baseline) -> Profile:
         """The day's sum."""
         return sum(self.hours.values(), start=baseline.empty())
 
     def folded(self, other: DayProfile) -> DayProfile:
         """The day with more objects counted."""
-        hours = dict(self.hours)
-        for hour, profile in other.hours.items():
-            hours[hour] = hours[hour] + profile if hour in hours else profile
         return replace(
             self,
-            hours=hours,
+            hours=added(self.hours, other.hours),
             manifest={**self.manifest, **other.manifest},
             parts=(*self.parts, *other.parts),
             quarantined=self.quarantined + other.quarantined,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kedge.arrays import Floats, Ints
 from kedge.columns.ages import RowTimes
@@ -35,7 +36,7 @@ _SLOWEST = 0.93
 Role = Literal["feature", "prediction"]
 
 
-def design_effects(baseline: Baseline, blocks: Sequence[Profile], *, trending: bool = False) -> dict[str, float]:
+def design_effects(baseline: Baseline, blocks: Iterable[Profile], *, trending: bool = False) -> dict[str, float]:
     """Design effect of each column: variance of its counts over what independent rows would have, at least 1.
 
     Rows that come in bursts, sessions or seasons repeat each other, and a window of them says less than its size
@@ -56,25 +57,45 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile], *, trending: b
     ----------
     baseline : Baseline
         Its cells and its counts say where the deciles are and which levels are rare.
-    blocks : sequence of Profile
+    blocks : iterable of Profile
         Consecutive stretches, in the order of time: the hours of a window, or `BLOCKS` parts of a file. With fewer than
         eight of them every design effect is 1.
     trending : bool
         Whether the blocks stand in an order that makes columns drift along it, as that of a sorted file: then only
         what neighbouring blocks differ by counts (von Neumann 1941, Ann. Math. Stat. 12, 367).
     """
-    groups, sizes = _groups(baseline)
-    total = int(sum(sizes.values())) + 1
-    rows = np.array([block.rows for block in blocks if block.rows], np.float64)
-    tables = [_grouped(groups, block.counts, total) for block in blocks if block.rows]
-    if len(tables) < _BLOCKS_NEEDED or not sizes:
-        return dict.fromkeys(sizes, 1.0)
-    counts, found, start = np.stack(tables).astype(np.float64), {}, 0
-    for column in baseline.columns:
-        part = counts[:, start : start + sizes[column.name]]
-        found[column.name] = design_effect(part, ordered=column.is_number, trending=trending)
-        start += sizes[column.name]
-    return _pooled(found) if _are_short(rows) else found
+    found = BlockCounts(baseline)
+    for block in blocks:
+        found.add(block)
+    return found.design_effects(trending=trending)
+
+
+class BlockCounts:
+    """What design effects need of consecutive blocks: rows per group of cells, about ten groups a column; no block is held."""
+
+    def __init__(self, baseline: Baseline) -> None:
+        self._columns = baseline.columns
+        self._groups, self._sizes = _groups(baseline)
+        self._total = sum(self._sizes.values()) + 1
+        self._rows, self._tables = list[int](), list[NDArray[np.uint32]]()
+
+    def add(self, block: Profile) -> None:
+        """Take the next block."""
+        if block.rows:
+            self._rows.append(block.rows)
+            self._tables.append(_grouped(self._groups, block.counts, self._total))
+
+    def design_effects(self, *, trending: bool = False) -> dict[str, float]:
+        """As the function of this name gives them."""
+        if len(self._tables) < _BLOCKS_NEEDED or not self._sizes:
+            return dict.fromkeys(self._sizes, 1.0)
+        found, start = {}, 0
+        for column in self._columns:
+            end = start + self._sizes[column.name]
+            part = np.stack([table[start:end] for table in self._tables]).astype(np.float64)
+            found[column.name] = design_effect(part, ordered=column.is_number, trending=trending)
+            start = end
+        return _pooled(found) if _are_short(np.array(self._rows, np.float64)) else found
 
 
 def design_effect(counts: Floats, *, ordered: bool, trending: bool = False) -> float:
@@ -151,10 +172,11 @@ def _groups(baseline: Baseline) -> tuple[Ints, dict[str, int]]:
     return group, sizes
 
 
-def _grouped(groups: Ints, counts: Ints, total: int) -> Floats:
-    # A stretch of few rows has most cells empty.
+def _grouped(groups: Ints, counts: Ints, total: int) -> NDArray[np.uint32]:
+    # A stretch of few rows has most cells empty. A block has no four billion rows.
     used = np.flatnonzero(counts[: len(groups)])
-    return np.bincount(groups[used], counts[used], total).astype(np.float64)
+    used = used[groups[used] < total - 1]
+    return np.bincount(groups[used], counts[used], total).astype(np.uint32)
 
 
 def _pooled(found: Mapping[str, float]) -> dict[str, float]:

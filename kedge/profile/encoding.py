@@ -6,8 +6,11 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +19,7 @@ from numpy.typing import NDArray
 from kedge.columns.casting import Column
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.bins import Bins
+from kedge.profile.packed_profiles import PackedProfiles, rows_of
 from kedge.stored import PACKED, build
 
 T = TypeVar("T")
@@ -23,13 +27,12 @@ T = TypeVar("T")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def encode(kind: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Write a JSON header and arrays as an npz file."""
+def encode(kind: str, header: Mapping[str, Any], arrays: Iterable[tuple[str, NDArray[Any]]]) -> bytes:
+    """Write a JSON header and arrays, each with its name, as an npz file."""
     sink = io.BytesIO()
     text = json.dumps({"kind": kind, **PACKED[kind].marked(header)}, sort_keys=True, separators=(",", ":"))
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        members = {"header": np.frombuffer(text.encode(), np.uint8), **arrays}
-        for name, array in members.items():
+        for name, array in chain([("header", np.frombuffer(text.encode(), np.uint8))], arrays):
             member = io.BytesIO()
             np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
             info = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
@@ -53,16 +56,27 @@ def decode(kind: str, data: bytes, build: Callable[[Mapping[str, Any], Mapping[s
 
 def decode_header(kind: str, data: bytes, build: Callable[[Mapping[str, Any]], T]) -> T:
     """What `build` makes of the header alone; raises as `decode` does."""
-    return PACKED[kind].read(_header(kind, _members(kind, data, ("header.npy",))["header"]), build)
+    return PACKED[kind].read(_header(kind, _members(kind, data, ["header.npy"])["header"]), build)
 
 
-def _members(kind: str, data: bytes, names: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+def _members(kind: str, data: bytes, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+    with _opened(kind, data) as archive:
+        return {
+            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+            for name in (archive.namelist() if names is None else names)
+        }
+
+
+def _names(kind: str, data: bytes) -> list[str]:
+    with _opened(kind, data) as archive:
+        return archive.namelist()
+
+
+@contextmanager
+def _opened(kind: str, data: bytes) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {
-                name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-                for name in names or archive.namelist()
-            }
+            yield archive
     except (ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise PACKED[kind].incomplete() from error
 
@@ -93,7 +107,7 @@ def encode_baseline(baseline: Baseline) -> bytes:
     for i, column in enumerate(baseline.columns):
         bins = baseline.bins[column.name]
         arrays |= {f"edges_{i}": bins.edges} if column.is_number else {f"rare_{i}": bins.rare}
-    return encode("baseline", header, arrays)
+    return encode("baseline", header, arrays.items())
 
 
 def decode_baseline(data: bytes) -> Baseline:
@@ -118,36 +132,54 @@ def _baseline(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
 def encode_profiles(
     kind: str, header: Mapping[str, Any], profiles: Mapping[int, Profile], inside: Mapping[str, bytes] | None = None
 ) -> bytes:
-    """Write profiles of one baseline sparsely: an hour of five rows has few cells in use; `inside` are files within the file."""
+    """Write profiles of one baseline sparsely, each by itself: an hour of five rows uses few cells; `inside` are files within the file."""
     keys = sorted(profiles)
-    used = [np.flatnonzero(profiles[key].counts) for key in keys]
+    first = profiles[keys[0]] if keys else None
     facts = {
         "keys": keys,
-        "rows": [profiles[key].rows for key in keys],
-        "sizes": [len(cells) for cells in used],
-        "baseline": profiles[keys[0]].baseline if keys else "",
-        "width": len(profiles[keys[0]].counts) if keys else 0,
+        "rows": [rows_of(profiles)[key] for key in keys],
+        "baseline": first.baseline if first else "",
+        "width": len(first.counts) if first else 0,
     }
-    arrays: dict[str, NDArray[Any]] = {
-        "cells": np.concatenate([*used, np.empty(0, np.int64)]).astype(np.uint32),
-        "counts": np.concatenate(
-            [*(profiles[key].counts[cells] for key, cells in zip(keys, used, strict=True)), np.empty(0, np.int64)]
-        ).astype(np.int64),
-    }
-    arrays |= {name: np.frombuffer(content, np.uint8) for name, content in (inside or {}).items()}
-    return encode(kind, {**header, **facts}, arrays)
+    files = ((name, np.frombuffer(content, np.uint8)) for name, content in (inside or {}).items())
+    return encode(kind, {**header, **facts}, chain(_sparse(profiles, keys), files))
 
 
-def decode_profiles(kind: str, data: bytes) -> tuple[Mapping[str, Any], dict[int, Profile], dict[str, bytes]]:
-    """Read what `encode_profiles` wrote: the header, the profiles, and the files inside."""
-    return decode(kind, data, lambda header, arrays: (header, _profiles(header, arrays), _inside(arrays)))
+def _sparse(profiles: Mapping[int, Profile], keys: Iterable[int]) -> Iterator[tuple[str, NDArray[Any]]]:
+    for key in keys:
+        counts = profiles[key].counts
+        used = np.flatnonzero(counts)
+        yield f"cells_{key}", used.astype(np.uint32)
+        yield f"counts_{key}", counts[used]
 
 
-def _inside(arrays: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
-    return {name: array.tobytes() for name, array in arrays.items() if name not in ("cells", "counts")}
+def decode_profiles(kind: str, data: bytes) -> tuple[Mapping[str, Any], Mapping[int, Profile], dict[str, bytes]]:
+    """Read what `encode_profiles` wrote: the header, the profiles (each unpacked when it is asked for), and the files inside."""
+    names = _names(kind, data)
+    header = _header(kind, _members(kind, data, ["header.npy"])["header"])
+    files = [name for name in names if not name.startswith(("header.", "cells", "counts"))]
+    inside = {name: array.tobytes() for name, array in _members(kind, data, files).items()}
+    return header, PACKED[kind].read(header, partial(_profiles, kind, data, {*names})), inside
 
 
-def _profiles(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[int, Profile]:
+def _profiles(kind: str, data: bytes, names: set[str], header: Mapping[str, Any]) -> Mapping[int, Profile]:
+    if "cells.npy" in names:
+        return _side_by_side(header, _members(kind, data, ["cells.npy", "counts.npy"]))
+    rows = dict(zip(header["keys"], header["rows"], strict=True))
+    if not {f"{array}_{key}.npy" for key in rows for array in ("cells", "counts")} <= names:
+        raise PACKED[kind].incomplete()
+
+    def unpack(key: int) -> Profile:
+        found = _members(kind, data, [f"cells_{key}.npy", f"counts_{key}.npy"])
+        counts = np.zeros(header["width"], np.int64)
+        counts[found[f"cells_{key}"]] = found[f"counts_{key}"]
+        return Profile(header["baseline"], rows[key], counts)
+
+    return PackedProfiles(rows, unpack)
+
+
+def _side_by_side(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[int, Profile]:
+    """The profiles as version 2 kept them: all in one array."""
     profiles, start = {}, 0
     for key, rows, size in zip(header["keys"], header["rows"], header["sizes"], strict=True):
         counts = np.zeros(header["width"], np.int64)

@@ -33,7 +33,7 @@ def encode_slices(counts: SliceCounts) -> bytes:
         flat = _flat([getattr(counts.tables[name], part) for name in names])
         used = np.flatnonzero(flat)
         arrays |= {f"{part}_cells": used.astype(np.uint32), part: flat[used]}
-    return encode("slices", header, arrays)
+    return encode("slices", header, arrays.items())
 
 
 def decode_slices(data: bytes) -> SliceCounts:

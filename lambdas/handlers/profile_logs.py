@@ -128,7 +128,7 @@ def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig
 def totals_of(folded: list[Folded]) -> dict[str, Any]:
     """What was new, by the names of its metrics."""
     return {
-        "RowsCaptured": sum(sum(profile.rows for profile in day.added.hours.values()) for day in folded),
+        "RowsCaptured": sum(sum(day.added.rows.values()) for day in folded),
         "RecordsQuarantined": sum(day.added.quarantined for day in folded),
         "RowsDuplicated": sum(day.added.duplicates for day in folded),
     }

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from kedge.columns.casting import Column, columns_of
 from kedge.columns.margins import with_margins
 from kedge.config.model import ModelConfig
-from kedge.config.sections import BaselineSource
 from kedge.drift.seasonal_baseline import (
     SeasonalBaseline,
     Span,
@@ -47,15 +46,16 @@ def load_seasonal_baseline(ruler: Ruler, window: Window) -> SeasonalBaseline | N
         return None
     wanted = {day for stretches in spans.values() for day in days_of(stretches)}
     packages = days.packages_by_day(clients.s3(), ruler.bucket, ruler.config.model, min(wanted), max(wanted))
-    counted = {(day, version): on_edges(ruler, version, day) for day in wanted for version in packages.get(day, ())}
-    earlier: dict[BaselineSource, Profile] = {}
-    for source, stretches in spans.items():
-        own, everything = ruler.baseline.empty(), ruler.baseline.empty()
-        for (day, version), found in counted.items():
+    everything = {source: ruler.baseline.empty() for source in spans}
+    own = {source: ruler.baseline.empty() for source in spans}
+    for day, version in [(each, version) for each in sorted(wanted) for version in packages.get(each, ())]:
+        found = on_edges(ruler, version, day)
+        for source, stretches in spans.items():
             inside = sum_inside(found, day, stretches, ruler.baseline)
-            everything = everything + inside
-            own = own + inside if version == ruler.package_version else own
-        earlier[source] = with_own_predictions(ruler.baseline, everything, own)
+            everything[source] = everything[source] + inside
+            if version == ruler.package_version:
+                own[source] = own[source] + inside
+    earlier = {source: with_own_predictions(ruler.baseline, everything[source], own[source]) for source in spans}
     return seasonal_baseline(ruler.baseline, earlier, ruler.config)
 
 
@@ -110,10 +110,10 @@ def recount(ruler: Ruler, day: DayProfile, config: ModelConfig) -> dict[int, Pro
 def sum_inside(day: DayProfile, date_: date, stretches: Sequence[Span], baseline: Baseline) -> Profile:
     """The sum of the day's hours that lie in one of the stretches."""
     total = baseline.empty()
-    for hour, profile in day.hours.items():
+    for hour in day.hours:
         begins = datetime.combine(date_, time(hour), UTC)
         if any(first <= begins < last for first, last in stretches):
-            total = total + profile
+            total = total + day.hours[hour]
     return total
 
 

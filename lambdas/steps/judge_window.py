@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from kedge.config.capture_place import sampled_percentage
@@ -15,9 +15,8 @@ from kedge.drift.window_quality import WindowFacts, by_hour, judge_window_qualit
 from kedge.model_monitor import constraint_violations, window_statistics
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.performance.window import not_measured
-from kedge.profile.baseline import Baseline, Profile
-from kedge.profile.day import DayProfile, manifest_digest
-from kedge.profile.design_effect import design_effects
+from kedge.profile.baseline import Baseline
+from kedge.profile.day import manifest_digest
 from kedge.quality.kept import KeptQuality
 from kedge.quality.window import WindowQuality
 from lambdas.adapters import clients, metrics
@@ -25,10 +24,10 @@ from lambdas.adapters.bucket import baselines, days, kept_quality, layout, repor
 from lambdas.adapters.release import trials
 from lambdas.adapters.state import served, windows
 from lambdas.steps.earlier_hours import Ruler, load_seasonal_baseline
-from lambdas.steps.requests import CADENCES, JudgeRequest, Window
+from lambdas.steps.requests import CADENCES, JudgeRequest
+from lambdas.steps.window_days import WindowDays, summed
 
 _WEEK = timedelta(days=7)
-Days = Mapping[date, DayProfile]
 
 
 @dataclass(frozen=True)
@@ -51,27 +50,27 @@ class JudgePlace:
         return CADENCES[self.config.cadence.judge]
 
 
-def gather_facts(place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
+def gather_facts(place: JudgePlace, request: JudgeRequest, counted: WindowDays) -> WindowFacts:
     """Put together what the champion's days, the state table and CloudWatch know of the window."""
     start, end, facts = request.window.start, request.window.end, own_facts(place, request, counted)
     # A package promoted within the new stretch has not answered all of it.
     return with_stretch(facts, place, request, counted) if end - place.cadence >= start else facts
 
 
-def own_facts(place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
+def own_facts(place: JudgePlace, request: JudgeRequest, counted: WindowDays) -> WindowFacts:
     """What some days know of the window by themselves."""
     start, end = request.window.start, request.window.end
     return WindowFacts(
         end,
         place.cadence,
-        by_hour({day: rows_of(found) for day, found in counted.items()}, start, end),
-        records=sum(sum(found.requests.values()) for found in counted.values()),
-        quarantined=sum(found.quarantined for found in counted.values()),
-        duplicates=sum(found.duplicates for found in counted.values()),
+        by_hour(counted.rows, start, end),
+        records=sum(sum(hours.values()) for hours in counted.requests.values()),
+        quarantined=counted.quarantined,
+        duplicates=counted.duplicates,
     )
 
 
-def with_stretch(facts: WindowFacts, place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
+def with_stretch(facts: WindowFacts, place: JudgePlace, request: JudgeRequest, counted: WindowDays) -> WindowFacts:
     """Add what is known of the stretch that is new since the last judgement."""
     end = request.window.end
     # A champion that shares the requests with a version in an A/B test has fewer rows than the weeks before, and nothing is wrong.
@@ -96,11 +95,6 @@ def invocations_by_variant(place: JudgePlace, start: datetime, end: datetime) ->
     return {variant: count for (_, variant), count in counts.items()}
 
 
-def rows_of(day: DayProfile) -> dict[int, int]:
-    """Rows of each hour of a day."""
-    return {hour: profile.rows for hour, profile in day.hours.items()}
-
-
 def earlier_weeks(place: JudgePlace, end: datetime) -> list[tuple[int, ...]]:
     """Rows of the same hours in earlier weeks, whichever package answered them, as they were judged then."""
     ends = [end - week * _WEEK for week in range(1, place.config.quality.volume_weeks + 1)]
@@ -109,21 +103,21 @@ def earlier_weeks(place: JudgePlace, end: datetime) -> list[tuple[int, ...]]:
     return [window.rows_by_hour for window in found if window is not None and len(window.rows_by_hour) == hours]
 
 
-def count_requests(place: JudgePlace, request: JudgeRequest, counted: Days) -> int:
+def count_requests(place: JudgePlace, request: JudgeRequest, counted: WindowDays) -> int:
     """Captured requests of the new stretch, of every package that answered: the endpoint counts them together."""
     model, start, end = place.config.model, request.window.end - place.cadence, request.window.end
-    answered = [counted]
+    answered = sum(by_hour(counted.requests, start, end))
     for version in answering(place, request, start):
         if version != place.package_version:
-            found = days.load_days(
+            found = days.each_day(
                 clients.s3(),
                 place.bucket,
                 layout.profile_days_prefix(model, version, version),
                 first=start.date(),
                 last=(end - timedelta(microseconds=1)).date(),
             )
-            answered.append(found)
-    return sum(sum(by_hour({day: f.requests for day, f in found.items()}, start, end)) for found in answered)
+            answered += sum(by_hour({day: each.requests for day, each in found}, start, end))
+    return answered
 
 
 def answering(place: JudgePlace, request: JudgeRequest, start: datetime) -> set[str]:
@@ -169,22 +163,21 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
     s3, bucket, config = clients.s3(), place.bucket, place.config
     start, end = request.window.start, request.window.end
     baseline = baselines.load_baseline(s3, bucket, config.model, baseline_name)
-    counted = days.load_days(
+    there = days.each_day(
         s3,
         bucket,
         layout.profile_days_prefix(config.model, place.package_version, baseline_name),
         first=start.date(),
         last=(end - timedelta(microseconds=1)).date(),
     )
-    digest = manifest_digest({str(day): found.manifest for day, found in counted.items()})
+    counted = summed(baseline, there, request.window, config.endpoint.variants)
+    digest = manifest_digest({str(day): manifest for day, manifest in counted.manifests.items()})
     before = windows.load_window(clients.dynamodb(), place.table, config.model, end)
     facts = gather_facts(place, request, counted)
     earlier = load_seasonal_baseline(Ruler(bucket, config, place.package_version, baseline), request.window)
-    hours = window_hours(counted, request.window)
-    window = sum(hours, start=baseline.empty())
     report = judge_drift(
         baseline,
-        window,
+        counted.total,
         config,
         start=start,
         end=end,
@@ -192,14 +185,14 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
         manifests_digest=digest,
         window_checks=judge_window_quality(facts, config.quality),
         before=earlier.profile if earlier else None,
-        design_effects=design_effects(baseline, hours),
+        design_effects=counted.blocks.design_effects(),
         judgements=1 + len(config.endpoint.variants),
     )
     report = replace(report, variants=judge_variants(place, request, baseline, counted, earlier))
     report = report.judged_against(earlier.sources, earlier.notes) if earlier else report
     report = report.sampled(place.sampled_fraction)
     files = {
-        "statistics": window_statistics(baseline, window),
+        "statistics": window_statistics(baseline, counted.total),
         "constraint_violations": constraint_violations(report, config),
     }
     constraints = reports.load_json(
@@ -210,7 +203,11 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
 
 
 def judge_variants(
-    place: JudgePlace, request: JudgeRequest, baseline: Baseline, counted: Days, earlier: SeasonalBaseline | None
+    place: JudgePlace,
+    request: JudgeRequest,
+    baseline: Baseline,
+    counted: WindowDays,
+    earlier: SeasonalBaseline | None,
 ) -> tuple[VariantReport, ...]:
     """Judge what each of several production variants answered, by the same baseline; they share the window's false alarms."""
     config, start, end = place.config, request.window.start, request.window.end
@@ -219,25 +216,23 @@ def judge_variants(
     answered, fresh = end - place.cadence, invocations_by_variant(place, end - place.cadence, end)
     invocations, found = invocations_by_variant(place, start, end), []
     for name in config.endpoint.variants:
-        own = {day: profile.variants.get(name, DayProfile()) for day, profile in counted.items()}
-        hours = window_hours(own, request.window)
-        requests = {day: each.requests for day, each in own.items()}
+        own = counted.variants[name]
         facts = own_facts(place, request, own)
         if answered >= start:
-            captured = sum(by_hour(requests, answered, end))
+            captured = sum(by_hour(own.requests, answered, end))
             facts = replace(facts, invocations=fresh[name], requests=captured, sampled_fraction=place.sampled_fraction)
         report = judge_drift(
             baseline,
-            sum(hours, start=baseline.empty()),
+            own.total,
             config,
             start=start,
             end=end,
             window_checks=judge_window_quality(facts, config.quality),
             before=earlier.profile if earlier else None,
-            design_effects=design_effects(baseline, hours),
+            design_effects=own.blocks.design_effects(),
             judgements=1 + len(config.endpoint.variants),
         )
-        found.append(VariantReport(name, invocations[name], sum(by_hour(requests, start, end)), report))
+        found.append(VariantReport(name, invocations[name], sum(by_hour(own.requests, start, end)), report))
     return tuple(found)
 
 
@@ -246,16 +241,3 @@ def known_quality(request: JudgeRequest, bucket: str) -> KeptQuality | None:
     if request.not_measured is not None:
         return KeptQuality.of(WindowQuality(not_measured(request.not_measured)))
     return kept_quality.load(clients.s3(), bucket, request.performance_key) if request.performance_key else None
-
-
-def window_hours(counted: Mapping[date, DayProfile], window: Window) -> list[Profile]:
-    """The hours that lie wholly in the window, in the order of time."""
-    hours = {}
-    for day, found in counted.items():
-        for hour, profile in found.hours.items():
-            begins = window.start.replace(
-                year=day.year, month=day.month, day=day.day, hour=hour, minute=0, second=0, microsecond=0
-            )
-            if window.start <= begins < window.end:
-                hours[begins] = profile
-    return [hours[begins] for begins in sorted(hours)]

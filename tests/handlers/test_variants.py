@@ -71,8 +71,8 @@ def test_each_variant_is_counted_apart_in_the_days_object_and_a_row_of_both_is_c
     # A client that tried again reached the other variant.
     captured(world, halves[0].slice(0, 3), [0.5] * 3, "challenger", name="b")
     profiled()
-    found = days.load_days(
-        world.s3, BUCKET, f"profiles/{MODEL}/1/1/", first=datetime(2015, 12, 7).date(), last=NOW.date()
+    found = dict(
+        days.each_day(world.s3, BUCKET, f"profiles/{MODEL}/1/1/", first=datetime(2015, 12, 7).date(), last=NOW.date())
     )
     apart = {
         name: sum(profile.rows for day in found.values() for profile in day.variants[name].hours.values())

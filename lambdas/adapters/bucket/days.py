@@ -77,10 +77,10 @@ def parts_of_package(s3: Any, bucket: str, prefix: str, *, first: date, last: da
     return parts_of(s3, bucket, sorted(key for key in there if key <= f"{prefix}{last:%Y-%m-%d}.npz"))
 
 
-def load_days(s3: Any, bucket: str, prefix: str, *, first: date, last: date) -> dict[date, DayProfile]:
-    """A package's days below a prefix, from `first` to `last`, both included, that have been counted."""
-    asked = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    wanted = {f"{prefix}{day:%Y-%m-%d}.npz": day for day in asked}
+def each_day(s3: Any, bucket: str, prefix: str, *, first: date, last: date) -> Iterator[tuple[date, DayProfile]]:
+    """A package's days below a prefix, from `first` to `last`, both included, that have been counted; each is read when it is asked for."""
     before = f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz"
     there = objects.list_objects(s3, bucket, prefix, start_after=before)
-    return {day: load_day(s3, bucket, key)[0] for key, day in wanted.items() if key in there}
+    for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
+        if (key := f"{prefix}{day:%Y-%m-%d}.npz") in there:
+            yield day, load_day(s3, bucket, key)[0]

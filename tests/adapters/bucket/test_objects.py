@@ -117,8 +117,8 @@ def test_a_day_is_empty_until_it_is_saved_and_only_the_first_of_two_saves_wins(s
 def test_the_days_of_a_window_are_those_that_were_counted(s3):
     for day in (date(2015, 12, 31), date(2016, 1, 1), date(2016, 1, 3), date(2016, 1, 5)):
         days.save_day(s3, BUCKET, layout.profile_day_key("m", "1", "1", day), DayProfile(parts=(str(day),)), etag=None)
-    found = days.load_days(s3, BUCKET, "profiles/m/1/1/", first=date(2016, 1, 1), last=date(2016, 1, 4))
-    assert [day.parts for day in found.values()] == [("2016-01-01",), ("2016-01-03",)]
+    found = days.each_day(s3, BUCKET, "profiles/m/1/1/", first=date(2016, 1, 1), last=date(2016, 1, 4))
+    assert [day.parts for _, day in found] == [("2016-01-01",), ("2016-01-03",)]
 
 
 CAPTURES = CapturePlace(BUCKET, capture_prefix("m", "2"))

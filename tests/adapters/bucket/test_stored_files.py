@@ -184,12 +184,14 @@ def test_what_is_cut_short_is_refused(name):
 def test_nothing_is_lost_between_reading_and_writing():
     for name, again in {
         "baseline.npz": lambda content: encode_baseline(decode_baseline(content)),
-        "profile.npz": lambda content: encode_profile(decode_profile(content)),
         "slices.npz": lambda content: encode_slices(decode_slices(content)),
     }.items():
         arrays = [np.load(io.BytesIO(content)) for content in (stored(name), again(stored(name)))]
         for member in arrays[0].files:
             np.testing.assert_array_equal(arrays[0][member], arrays[1][member], err_msg=f"{name} {member}")
+    # Of an older version: the same profile is written otherwise.
+    profile = decode_profile(stored("profile.npz"))
+    assert decode_profile(encode_profile(profile)) == profile
     for name in REFERENCES:
         document, found = json.loads(stored(name)), decode_reference(stored(name))
         assert found.counts.to_json() == document["counts"]

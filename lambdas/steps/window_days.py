@@ -1,0 +1,75 @@
+"""The days of a window, summed one after the other: none is held, however wide and many they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+
+import numpy as np
+
+from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.day import DayProfile
+from kedge.profile.design_effect import BlockCounts
+from lambdas.steps.requests import Window
+
+
+@dataclass
+class WindowDays:
+    """What the days of a window say.
+
+    Attributes
+    ----------
+    total : Profile
+        The sum of the hours that lie wholly in the window.
+    blocks : BlockCounts
+        The same hours, one after the other.
+    rows, requests : dict
+        Of each hour of each day.
+    manifests : dict
+        Of each day.
+    quarantined, duplicates : int
+        Of all days.
+    variants : mapping of str to WindowDays
+        What each of several production variants answered.
+    """
+
+    total: Profile
+    blocks: BlockCounts
+    rows: dict[date, Mapping[int, int]] = field(default_factory=dict)
+    requests: dict[date, Mapping[int, int]] = field(default_factory=dict)
+    manifests: dict[date, Mapping[str, str]] = field(default_factory=dict)
+    quarantined: int = 0
+    duplicates: int = 0
+    variants: Mapping[str, WindowDays] = field(default_factory=dict)
+
+    def add(self, day: date, found: DayProfile, window: Window) -> None:
+        """Take a day; days come in the order of time."""
+        counts, rows = self.total.counts, self.total.rows
+        for hour in sorted(found.hours):
+            if window.start <= datetime.combine(day, time(hour), UTC) < window.end:
+                profile = found.hours[hour]
+                counts += profile.counts
+                rows += profile.rows
+                self.blocks.add(profile)
+        self.total = Profile(self.total.baseline, rows, counts)
+        self.rows[day], self.requests[day], self.manifests[day] = found.rows, found.requests, found.manifest
+        self.quarantined += found.quarantined
+        self.duplicates += found.duplicates
+        for name, variant in self.variants.items():
+            variant.add(day, found.variants.get(name, DayProfile()), window)
+
+
+def summed(
+    baseline: Baseline, days: Iterable[tuple[date, DayProfile]], window: Window, variants: Iterable[str] = ()
+) -> WindowDays:
+    """Sum the hours of a window, all and those of each variant."""
+
+    def nothing() -> WindowDays:
+        return WindowDays(Profile(baseline.baseline, 0, np.zeros(baseline.width, np.int64)), BlockCounts(baseline))
+
+    found = nothing()
+    found.variants = {name: nothing() for name in variants}
+    for day, profile in days:
+        found.add(day, profile, window)
+    return found
