@@ -16,6 +16,7 @@ from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.bins import UNSEEN
 from kedge.profile.coarse_cells import coarse_starts
 from kedge.profile.counting import count_rows_by_hour
+from kedge.profile.packed_profiles import UsedCells
 from kedge.statistics.pooling import pools
 
 # Stretches into which a file's rows are cut where they have no times; also what a merge of neighbours must leave half of.
@@ -66,7 +67,7 @@ def design_effects(baseline: Baseline, blocks: Iterable[Profile], *, trending: b
     """
     found = BlockCounts(baseline)
     for block in blocks:
-        found.add(block)
+        found.add(UsedCells.of(block))
     return found.design_effects(trending=trending)
 
 
@@ -79,11 +80,15 @@ class BlockCounts:
         self._total = sum(self._sizes.values()) + 1
         self._rows, self._tables = list[int](), list[NDArray[np.uint32]]()
 
-    def add(self, block: Profile) -> None:
+    def add(self, block: UsedCells) -> None:
         """Take the next block."""
         if block.rows:
+            groups = self._groups[block.cells]
+            of_groups = groups < self._total - 1
+            # A block has no four billion rows.
+            table = np.bincount(groups[of_groups], block.counts[of_groups], self._total).astype(np.uint32)
             self._rows.append(block.rows)
-            self._tables.append(_grouped(self._groups, block.counts, self._total))
+            self._tables.append(table)
 
     def design_effects(self, *, trending: bool = False) -> dict[str, float]:
         """As the function of this name gives them."""
@@ -170,13 +175,6 @@ def _groups(baseline: Baseline) -> tuple[Ints, dict[str, int]]:
         start += sizes[column.name]
     group[group < 0] = start
     return group, sizes
-
-
-def _grouped(groups: Ints, counts: Ints, total: int) -> NDArray[np.uint32]:
-    # A stretch of few rows has most cells empty. A block has no four billion rows.
-    used = np.flatnonzero(counts[: len(groups)])
-    used = used[groups[used] < total - 1]
-    return np.bincount(groups[used], counts[used], total).astype(np.uint32)
 
 
 def _pooled(found: Mapping[str, float]) -> dict[str, float]:

@@ -6,8 +6,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from kedge.columns.casting import Column
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.bins import Bins
-from kedge.profile.packed_profiles import PackedProfiles, rows_of
+from kedge.profile.packed_profiles import PackedProfiles, UsedCells, rows_of, used_cells
 from kedge.stored import PACKED, build
 
 T = TypeVar("T")
@@ -59,24 +58,24 @@ def decode_header(kind: str, data: bytes, build: Callable[[Mapping[str, Any]], T
     return PACKED[kind].read(_header(kind, _members(kind, data, ["header.npy"])["header"]), build)
 
 
-def _members(kind: str, data: bytes, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
-    with _opened(kind, data) as archive:
+def _members(kind: str, data: bytes, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    archive = _opened(kind, data)
+    return _read(kind, archive, archive.namelist() if names is None else names)
+
+
+def _opened(kind: str, data: bytes) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(io.BytesIO(data))
+    except zipfile.BadZipFile as error:
+        raise PACKED[kind].incomplete() from error
+
+
+def _read(kind: str, archive: zipfile.ZipFile, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    try:
         return {
             name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-            for name in (archive.namelist() if names is None else names)
+            for name in names
         }
-
-
-def _names(kind: str, data: bytes) -> list[str]:
-    with _opened(kind, data) as archive:
-        return archive.namelist()
-
-
-@contextmanager
-def _opened(kind: str, data: bytes) -> Iterator[zipfile.ZipFile]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            yield archive
     except (ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise PACKED[kind].incomplete() from error
 
@@ -147,33 +146,31 @@ def encode_profiles(
 
 def _sparse(profiles: Mapping[int, Profile], keys: Iterable[int]) -> Iterator[tuple[str, NDArray[Any]]]:
     for key in keys:
-        counts = profiles[key].counts
-        used = np.flatnonzero(counts)
-        yield f"cells_{key}", used.astype(np.uint32)
-        yield f"counts_{key}", counts[used]
+        used = used_cells(profiles, key)
+        yield f"cells_{key}", used.cells.astype(np.uint32)
+        yield f"counts_{key}", used.counts
 
 
 def decode_profiles(kind: str, data: bytes) -> tuple[Mapping[str, Any], Mapping[int, Profile], dict[str, bytes]]:
     """Read what `encode_profiles` wrote: the header, the profiles (each unpacked when it is asked for), and the files inside."""
-    names = _names(kind, data)
-    header = _header(kind, _members(kind, data, ["header.npy"])["header"])
-    files = [name for name in names if not name.startswith(("header.", "cells", "counts"))]
-    inside = {name: array.tobytes() for name, array in _members(kind, data, files).items()}
-    return header, PACKED[kind].read(header, partial(_profiles, kind, data, {*names})), inside
+    archive = _opened(kind, data)
+    header = _header(kind, _read(kind, archive, ["header.npy"])["header"])
+    files = [name for name in archive.namelist() if not name.startswith(("header.", "cells", "counts"))]
+    inside = {name: array.tobytes() for name, array in _read(kind, archive, files).items()}
+    return header, PACKED[kind].read(header, partial(_profiles, kind, archive)), inside
 
 
-def _profiles(kind: str, data: bytes, names: set[str], header: Mapping[str, Any]) -> Mapping[int, Profile]:
+def _profiles(kind: str, archive: zipfile.ZipFile, header: Mapping[str, Any]) -> Mapping[int, Profile]:
+    names = {*archive.namelist()}
     if "cells.npy" in names:
-        return _side_by_side(header, _members(kind, data, ["cells.npy", "counts.npy"]))
+        return _side_by_side(header, _read(kind, archive, ["cells.npy", "counts.npy"]))
     rows = dict(zip(header["keys"], header["rows"], strict=True))
     if not {f"{array}_{key}.npy" for key in rows for array in ("cells", "counts")} <= names:
         raise PACKED[kind].incomplete()
 
-    def unpack(key: int) -> Profile:
-        found = _members(kind, data, [f"cells_{key}.npy", f"counts_{key}.npy"])
-        counts = np.zeros(header["width"], np.int64)
-        counts[found[f"cells_{key}"]] = found[f"counts_{key}"]
-        return Profile(header["baseline"], rows[key], counts)
+    def unpack(key: int) -> UsedCells:
+        cells, counts = _read(kind, archive, [f"cells_{key}.npy", f"counts_{key}.npy"]).values()
+        return UsedCells(header["baseline"], rows[key], cells, counts, header["width"])
 
     return PackedProfiles(rows, unpack)
 

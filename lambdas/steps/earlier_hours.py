@@ -24,6 +24,7 @@ from kedge.own_columns import TIME
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile
+from kedge.profile.packed_profiles import used_cells
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import days, layout, package_schemas, predictions
 from lambdas.steps.requests import Window
@@ -113,7 +114,7 @@ def sum_inside(day: DayProfile, date_: date, stretches: Sequence[Span], baseline
     for hour in day.hours:
         begins = datetime.combine(date_, time(hour), UTC)
         if any(first <= begins < last for first, last in stretches):
-            total = total + day.hours[hour]
+            total = used_cells(day.hours, hour).added_to(total)
     return total
 
 

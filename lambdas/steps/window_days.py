@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
-import numpy as np
-
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.day import DayProfile
 from kedge.profile.design_effect import BlockCounts
+from kedge.profile.packed_profiles import used_cells
 from lambdas.steps.requests import Window
 
 
@@ -45,14 +44,11 @@ class WindowDays:
 
     def add(self, day: date, found: DayProfile, window: Window) -> None:
         """Take a day; days come in the order of time."""
-        counts, rows = self.total.counts, self.total.rows
         for hour in sorted(found.hours):
             if window.start <= datetime.combine(day, time(hour), UTC) < window.end:
-                profile = found.hours[hour]
-                counts += profile.counts
-                rows += profile.rows
-                self.blocks.add(profile)
-        self.total = Profile(self.total.baseline, rows, counts)
+                used = used_cells(found.hours, hour)
+                self.total = used.added_to(self.total)
+                self.blocks.add(used)
         self.rows[day], self.requests[day], self.manifests[day] = found.rows, found.requests, found.manifest
         self.quarantined += found.quarantined
         self.duplicates += found.duplicates
@@ -66,7 +62,7 @@ def summed(
     """Sum the hours of a window, all and those of each variant."""
 
     def nothing() -> WindowDays:
-        return WindowDays(Profile(baseline.baseline, 0, np.zeros(baseline.width, np.int64)), BlockCounts(baseline))
+        return WindowDays(baseline.empty(), BlockCounts(baseline))
 
     found = nothing()
     found.variants = {name: nothing() for name in variants}
