@@ -1,16 +1,22 @@
 """Every error that Kedge raises on purpose: those that may pass by themselves, and those that need a person."""
 
-import copyreg
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import Any
 
 
 class KedgeError(Exception):
     """Root of Kedge's own errors."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[..., KedgeError], tuple[Any, ...], dict[str, Any]]:
         # An error of another process comes back with its message and its facts. Python would call the class with the message
         # instead, which takes facts by keyword.
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__
+        return _as_raised, (type(self), *self.args), self.__dict__
+
+
+def _as_raised(kind: type[KedgeError], *said: Any) -> KedgeError:
+    return kind.__new__(kind, *said)
 
 
 class RetryableError(KedgeError):
@@ -330,7 +336,7 @@ class EncodingError(RefusedError):
         super().__init__(f"{place or 'this'} is {found}, not {expected}: the {what} must be rebuilt{advice}")
         self.what, self.found, self.expected, self.remedy = what, found, expected, remedy
 
-    def at(self, place: str) -> "EncodingError":
+    def at(self, place: str) -> EncodingError:
         """The error with the place that it speaks of."""
         return EncodingError(what=self.what, found=self.found, expected=self.expected, remedy=self.remedy, place=place)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cached_property
 
 
 class Severity(StrEnum):
@@ -14,7 +15,8 @@ class Severity(StrEnum):
     WARNING = "WARNING"
     CRITICAL = "CRITICAL"
 
-    @property
+    # Found once a member: judging compares severities by the hundred thousand.
+    @cached_property
     def rank(self) -> int:
         """0 for INSUFFICIENT_DATA to 3 for CRITICAL: a judged part wins over one that was not judged."""
         return list(Severity).index(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from kedge.config.sections import Problem
@@ -142,6 +143,7 @@ def metrics_of(problem: str) -> tuple[Metric, ...]:
     return tuple(metric for metric in TABLE if metric.problem == problem)
 
 
+@lru_cache(maxsize=1024)
 def find(name: str, problem: str | None = None) -> Metric | None:
     """A line of this name, or of the class whose name follows; of any problem unless one is named. None where there is none.
 

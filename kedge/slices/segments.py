@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -96,6 +97,16 @@ class _View:
     rest: SliceQuality
     lost: Floats
     weak: Floats
+
+    @cached_property
+    def lost_by(self) -> Floats:
+        """How much worse each is than in the reference; NaN without one."""
+        return worse_by(self.here, self.before) if self.before is not None else np.full(len(self.groups), np.nan)
+
+    @cached_property
+    def weak_by(self) -> Floats:
+        """How much worse each is than the rest."""
+        return worse_by(self.here, self.rest)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # errors near the largest float give no result
@@ -211,8 +222,7 @@ def _segment(
     view: _View, place: int, p_values: tuple[float, float], rows: int, policy: SegmentPolicy
 ) -> Segment | None:
     before, rest, here = view.before, view.rest, view.here
-    lost_by = float(worse_by(here, before)[place]) if before is not None else np.nan
-    weak_by = float(worse_by(here, rest)[place])
+    lost_by, weak_by = float(view.lost_by[place]), float(view.weak_by[place])
     lost = p_values[0] < policy.p_value_min and lost_by >= policy.effect_min
     weak = p_values[1] < policy.p_value_min and weak_by >= policy.effect_min
     if not (lost or weak):
