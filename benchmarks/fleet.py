@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import time
+import json
+import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from benchmarks.measure import run as measured
 from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
-from kedge.config.reading import from_json, parse_model_config, to_json
+from kedge.config.reading import parse_model_config, to_json
+from lambdas.adapters.models import PARSED
 from tests.handlers.fleet import TICKS, WATCH, calls_of, fleet
 from tests.handlers.monitor_world import monitor_world
 from tests.synthesised import EXAMPLE, example_models
@@ -20,6 +22,20 @@ COMMAND = "python -m benchmarks fleet"
 TICK_SECONDS_MAX = 60.0
 # Milliseconds of a call, one after the other, as seen from a function in the same region.
 LATENCY = {"s3": 20, "dynamodb": 5, "sqs": 10, "cloudwatch": 30, "sagemaker": 30}
+# `fan_out` and `watch_monitor` have twice as much: the items of all models come on top.
+MEMORY_MIB_MAX = 512
+_READ = """
+from pathlib import Path
+from lambdas.adapters import models
+from lambdas.handlers import watch_monitor
+models.DIRECTORY = Path({folder!r})
+{read}
+"""
+_READS = {
+    "nothing": "",
+    "one definition, by its name,": "assert models.find_deployed('m-7')",
+    "all definitions": "assert models.load_models(models.DIRECTORY)",
+}
 
 
 def section(work: Path, scale: Scale) -> Section:
@@ -36,14 +52,7 @@ def section(work: Path, scale: Scale) -> Section:
             ]
             told = ", ".join(f"{count:,} {call}" for call, count in sorted(calls.items()))
             lines.append(f"- {tick}: {told}")
-    text = (example_models() / EXAMPLE).read_text(encoding="utf-8")
-    parsed = to_json(parse_model_config(text, source=EXAMPLE))
-    of_yaml = _seconds(lambda: parse_model_config(text, source=EXAMPLE), scale.repeats)
-    of_json = _seconds(lambda: from_json(parsed), scale.repeats)
-    figures += [
-        Figure(f"definitions of {scale.models:,} models read as YAML, CPU", of_yaml * scale.models, "s", COMMAND),
-        Figure("the same as a package keeps them, CPU", of_json * scale.models, "s", COMMAND),
-    ]
+    figures += _read_figures(work, scale.models)
     latencies = ", ".join(f"{service} {milliseconds} ms" for service, milliseconds in LATENCY.items())
     note = f"The time is the counted calls, one after the other, at {latencies}; no AWS account took part."
     return Section(f"A tick of {scale.models:,} models", figures, "\n".join([note, "", *lines]))
@@ -54,8 +63,32 @@ def waited_seconds(calls: Counter[str]) -> float:
     return sum(count * LATENCY[call.partition(" ")[0]] for call, count in calls.items()) / 1000
 
 
-def _seconds(read: Callable[[], object], repeats: int) -> float:
-    began = time.process_time()
-    for _ in range(repeats):
-        read()
-    return (time.process_time() - began) / repeats
+def _read_figures(work: Path, models: int) -> list[Figure]:
+    """What a process that begins spends on definitions: on one, read by its name, and on all of them."""
+    folder = work / f"models-{models}"
+    write_definitions(folder, models)
+    programs = {name: _READ.format(folder=str(folder), read=read) for name, read in _READS.items()}
+    spent = {name: measured([sys.executable, "-c", program]) for name, program in programs.items()}
+    if failed := next((each.output for each in spent.values() if each.exit_code), None):
+        raise RuntimeError(failed)
+    nothing = spent.pop("nothing")
+    return [
+        figure
+        for name, each in spent.items()
+        for figure in (
+            Figure(f"{name} of {models:,}: CPU", max(0.0, each.cpu_seconds - nothing.cpu_seconds), "s", COMMAND),
+            Figure(f"{name} of {models:,}: memory of the process", each.peak_mib, "MiB", COMMAND, limit=MEMORY_MIB_MAX),
+        )
+    ]
+
+
+def write_definitions(folder: Path, models: int) -> None:
+    """So many models as a package holds them: each as YAML, and all in one file of JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text, parsed = (example_models() / EXAMPLE).read_text(encoding="utf-8"), list[str]()
+    name = EXAMPLE.removesuffix(".yaml")
+    of_example = to_json(parse_model_config(text, source=EXAMPLE))
+    for number in range(models):
+        (folder / f"m-{number}.yaml").write_text(text.replace(name, f"m-{number}"), encoding="utf-8")
+        parsed.append(of_example.replace(name, f"m-{number}"))
+    (folder / PARSED).write_text(json.dumps(parsed), encoding="utf-8")

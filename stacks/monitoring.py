@@ -46,6 +46,8 @@ from stacks.streams import FAILED_PREFIX, Streams
 
 PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS, DIGEST_SECONDS = 600, 600, 60, 600
 SETTLE_SECONDS, LOOK_SECONDS, TICK_SECONDS = 120, 60, 300
+# Definitions and items of ten thousand models take about half a gigabyte (`python -m benchmarks fleet`).
+TICK_MIB = 1024
 
 
 class Monitoring(cdk.Stack):
@@ -138,6 +140,7 @@ class Monitoring(cdk.Stack):
             does="one message per deployed model of a cadence, and hourly per model with something to do",
             packages=self._packages,
             key=self._storage.key,
+            memory_mib=TICK_MIB,
             timeout_seconds=TICK_SECONDS,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
@@ -264,7 +267,8 @@ class Monitoring(cdk.Stack):
             does="whether every model is still judged, and captured while it is invoked",
             packages=self._packages,
             key=self._storage.key,
-            timeout_seconds=300,
+            memory_mib=TICK_MIB,
+            timeout_seconds=TICK_SECONDS,
             environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from yaml.composer import Composer
 
 from kedge.config.fits.meant import meant
 from kedge.config.model import ModelConfig
@@ -75,8 +76,16 @@ def _characters(node: yaml.Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML says that a field stands once; PyYAML would take the last and say nothing."""
+class _UniqueKeys(Composer, yaml.CSafeLoader):
+    """YAML says that a field stands once; PyYAML would take the last and say nothing.
+
+    libyaml finds the marks and words, which takes most of the time; they are put together in Python, for in C a text that is
+    nested too deep ends the process.
+    """
+
+    def __init__(self, text: str) -> None:
+        yaml.CSafeLoader.__init__(self, text)
+        Composer.__init__(self)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names: set[str] = set()
