@@ -33,8 +33,8 @@ ROOT = Path(__file__).resolve().parent
 # Facts in the context that differ between the stages of one app, if they must.
 FACTS = frozenset(
     (
-        *("region", "alert_email", "model_stacks", "capture_buckets", "capture_keys", "firehose_stream"),
-        *("feature_groups", "feature_group_keys", "retrainings_at_once", "source_commit"),
+        *("region", "alert_email", "model_stacks", "capture_buckets", "capture_keys"),
+        *("firehose_stream", "feature_groups", "feature_group_keys", "retrainings_at_once", "source_commit"),
         *("vpc", "permissions_boundary", "bucket", "key"),
     )
 )
@@ -122,7 +122,13 @@ def _add_kedge(deployment: DeployedStage, models_directory: Path, layers: str) -
     around.bound(scope)
 
     storage = Storage(
-        scope, "KedgeStorage", env=env, mail=mail, captures=captures, around=around, takers=deployment.takers
+        scope,
+        "KedgeStorage",
+        env=env,
+        mail=mail,
+        captures=captures,
+        around=around,
+        takers=deployment.takers,
     )
     monitoring = Monitoring(
         scope,
@@ -155,6 +161,9 @@ def _add_kedge(deployment: DeployedStage, models_directory: Path, layers: str) -
         source=deployment.source,
     )
     add_models(scope, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
+    # CloudFormation hands a stack's tags on to its resources: what they cost is found by them.
+    for stack in (each for each in scope.node.find_all() if isinstance(each, cdk.Stack)):
+        stack.tags.set_tag(*deployment.stage.tag)
 
 
 def _text(facts: Mapping[str, object], name: str) -> str | None:

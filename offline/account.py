@@ -19,7 +19,7 @@ from unittest.mock import patch
 from moto import mock_aws
 from moto.moto_api._internal import mock_random
 
-from offline import cloud_trail, paging, quotas, roles, s3_conflicts
+from offline import cloud_trail, cost_explorer, paging, quotas, roles, s3_conflicts
 from offline.alarms import alarms
 from offline.athena import queries as athena
 from offline.calls import Call
@@ -72,6 +72,7 @@ class Account(Region):
         self.trail = cloud_trail.Trail(self)
         self.iam = guard.Guard(self, self.trail)
         self.metrics = cloudwatch.Metrics(self)
+        self.bill = cost_explorer.Bill(self)
         self.functions = Functions(self, self.metrics)
         self.function_events = FunctionEvents(self, self.functions)
         self.targets = Targets(self, self.iam, self.function_events)
@@ -149,6 +150,7 @@ class Account(Region):
         cloud_trail.install(self, self.trail)
         simulation.install(self, self.iam)
         quotas.install(self, self.quotas)
+        cost_explorer.install(self, self.bill)
         lambda_api.install(self, self.functions, self.function_events)
         events.install(self, self.bus)
         cloudwatch.install(self, self.metrics)

@@ -1,4 +1,4 @@
-"""`kedge cost`: an estimate of what models cost a month, from their YAML alone."""
+"""`kedge cost`: an estimate of what models cost a month, from their YAML alone; with `--actual` what was really spent."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.models import DIRECTORY, read_model_files
+from cli.operator.commands import EndpointUrl, Region, deployment_of
 from cli.refusals import BadInputError, in_a_sentence
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from kedge.cost.lines import Line
 
 
-def cost(
+def cost(  # noqa: PLR0913  # an option each
     model: Annotated[str | None, typer.Argument(help="A model of models/, by its name.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All models of models/.")] = False,
     config: Annotated[Path | None, typer.Option(help="A YAML elsewhere, which need not be deployed.")] = None,
@@ -28,11 +29,21 @@ def cost(
         float, typer.Option(min=0, help="Retrainings a month that end in a release, of each model that Kedge manages.")
     ] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, with nothing rounded.")] = False,
+    actual: Annotated[
+        bool, typer.Option("--actual", help="What the deployment has really cost, as Cost Explorer and Lambda say.")
+    ] = False,
+    days: Annotated[int, typer.Option(min=1, max=365, help="With --actual: how many days back, UTC.")] = 30,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
 ) -> None:
-    """Estimate what models cost a month, before they are deployed; no AWS account is asked.
+    """Estimate what models cost a month, before they are deployed; no AWS account is asked, but with --actual.
 
-    Exit code 0: it was estimated; 2: there is no such model, or its YAML cannot be followed.
+    Exit code 0: it was estimated, or read; 2: there is no such model, its YAML cannot be followed, or AWS knows no costs.
     """
+    if actual:
+        with in_a_sentence("cost"):
+            show_actual(model, region, endpoint_url, days, as_json=as_json)
+        return
     with in_a_sentence("cost"):
         wanted, others = wanted_models(model, every, config)
         from cli.cost.coefficients import read_coefficients
@@ -50,6 +61,22 @@ def cost(
         typer.echo(json.dumps(as_document(found, fixed, len(together)), indent=2))
     else:
         print_estimates(found, fixed, len(together))
+
+
+def show_actual(model: str | None, region: str | None, endpoint_url: str | None, days: int, *, as_json: bool) -> None:
+    """Print what was spent by service, by model and by function; of one model alone where it is named."""
+    from cli.cost.actual import read_spent
+    from cli.cost.table import print_spent
+
+    found = read_spent(deployment_of(region, endpoint_url), days)
+    if as_json:
+        typer.echo(
+            json.dumps(
+                found.to_json() if model is None else {"model": model, "usd": found.by_model.get(model, 0.0)}, indent=2
+            )
+        )
+    else:
+        print_spent(found, model)
 
 
 def wanted_models(model: str | None, every: bool, config: Path | None) -> tuple[list[ModelConfig], list[ModelConfig]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kedge.cost.lines import total
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
+    from cli.cost.actual import Spent
     from kedge.cost.estimate import ModelCost
     from kedge.cost.lines import Line
 
@@ -45,6 +47,38 @@ def print_estimates(found: Sequence[ModelCost], fixed: Sequence[Line], models: i
     console.print(table)
     if len(found) > 1:
         console.print(f"all {len(found)} models: {sum(each.usd for each in found):.2f} USD a month")
+
+
+def print_spent(found: Spent, model: str | None) -> None:
+    """Print what was spent: by service and function, and what carries a model's tag."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    if model is None:
+        _print_sums(console, f"{found.start} to {found.end}, by service", found.by_service)
+        _print_sums(
+            console, "its functions, by CloudWatch's counts", {each.function: each.usd for each in found.worked}
+        )
+    by_model = found.by_model if model is None else {model: found.by_model.get(model, 0.0)}
+    _print_sums(console, "its training, scoring and serving, by model", by_model)
+    for said in (
+        "AWS shows a day's costs up to a day after its end; they are unblended costs, before tax",
+        "custom metrics, traces and requests of KMS carry no tags, so they are not in it; kedge cost estimates them",
+        "functions and storage serve all models: kedge cost estimates what each model has of them",
+        "AWS takes $0.01 for each of the requests to Cost Explorer that this made, two at least",
+    ):
+        console.print(f"- {said}", markup=False)
+
+
+def _print_sums(console: Console, title: str, sums: Mapping[str, float]) -> None:
+    from rich.table import Table
+
+    table = Table("", title=title, title_justify="left")
+    table.add_column("USD", justify="right", no_wrap=True)
+    for name, usd in sorted(sums.items(), key=lambda each: -each[1]):
+        table.add_row(name, f"{usd:.4f}")
+    table.add_row("together", f"{sum(sums.values()):.4f}")
+    console.print(table)
 
 
 def _table(title: str) -> Table:

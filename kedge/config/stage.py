@@ -13,6 +13,8 @@ from kedge.errors import StageNameError
 
 # Where a function, and the `kedge` command, find the stage.
 VARIABLE = "KEDGE_STAGE"
+# The tags of all that a deployment has, and of what is made for one model: what they cost is found by them.
+STAGE_TAG, MODEL_TAG = "kedge:stage", "kedge:model"
 # No hyphen: "dev" must not be the beginning of another stage's names.
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
 # SageMaker takes 63 characters for an endpoint config, which ends in "-v", a version and the digest of its run.
@@ -62,6 +64,15 @@ class Stage:
         ('dev/Kedge', 'Kedge')
         """
         return f"{self.name}/Kedge" if self.name else "Kedge"
+
+    @property
+    def tag(self) -> tuple[str, str]:
+        """Key and value of the tag of all that this Kedge has; no stage can be called like the one without a name.
+
+        >>> Stage("dev").tag, Stage().tag
+        (('kedge:stage', 'dev'), ('kedge:stage', '-'))
+        """
+        return STAGE_TAG, self.name or "-"
 
     @property
     def words(self) -> str:

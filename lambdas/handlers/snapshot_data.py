@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field, Json
 
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Vpc
+from kedge.config.stage import MODEL_TAG
 from kedge.errors import (
     BaselineAbsentError,
     FeatureGroupError,
@@ -25,6 +26,7 @@ from kedge.retraining.population import Population, population_of
 from kedge.retraining.selection import selected, with_holdout_that_fits
 from kedge.retraining.snapshot import Split, refusal_reasons, split_at, split_in_time, without_unscorable
 from kedge.retraining.validation import faults_of, training_drift
+from lambdas import stage
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import baselines, layout
 from lambdas.adapters.models import load_managed_model
@@ -235,7 +237,7 @@ def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:
         training_role_arn=own.get("training", settings.training_role_arn),
         scoring_role_arn=own.get("scoring", settings.scoring_role_arn),
         kms_key_id=settings.kms_key_id,
-        tags=(("kedge:model", run.model), ("kedge:run", run.run)),
+        tags=(stage.current().tag, (MODEL_TAG, run.model), ("kedge:run", run.run)),
         vpc=settings.vpc,
     )
     trained = f"s3://{run.bucket}/{layout.trained_prefix(run.model, run.run)}"

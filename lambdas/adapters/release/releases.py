@@ -7,8 +7,10 @@ from typing import Any
 
 from kedge.config.policies import CHALLENGER, ReleasePolicy, challenger_variant
 from kedge.config.sections import Vpc
+from kedge.config.stage import MODEL_TAG
 from kedge.release.plan import CanaryAlarm, ReleasePlan
 from kedge.release.traffic import Rollout
+from lambdas import stage
 
 # The release machine may delete an endpoint that carries this tag; `settle` takes it away once the endpoint serves.
 NOT_SERVED = "kedge:not-served"
@@ -151,7 +153,9 @@ def trial_config_request(
     shadow's weight by the champion's is the share of the requests that is copied to it; of two production variants each one's by
     the sum of both is the share that it answers.
     """
-    copy = config_copy(serving, name=plan.endpoint_config, instances=instances, tags=_tags_of(plan))
+    copy = config_copy(
+        serving, name=plan.endpoint_config, instances=instances, tags=tags_of(plan.model, plan.package_version)
+    )
     if copy is None or len(serving["ProductionVariants"]) != 1 or serving.get("ShadowProductionVariants"):
         return None
     if serving["DataCaptureConfig"]["DestinationS3Uri"].rstrip("/") != captures:
@@ -209,8 +213,9 @@ def _rolling(how: Rollout) -> dict[str, Any]:
 
 
 def _tags(plan: ReleasePlan) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in _tags_of(plan).items()]
+    return [{"Key": key, "Value": value} for key, value in tags_of(plan.model, plan.package_version).items()]
 
 
-def _tags_of(plan: ReleasePlan) -> dict[str, str]:
-    return {"kedge:model": plan.model, "kedge:package-version": plan.package_version}
+def tags_of(model: str, package_version: str) -> dict[str, str]:
+    """The tags of what serves a version."""
+    return dict([stage.current().tag, (MODEL_TAG, model), ("kedge:package-version", package_version)])

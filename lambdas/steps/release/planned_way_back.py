@@ -169,5 +169,5 @@ def _larger_copy(way: Way, kept: Kept, endpoint: EndpointState) -> dict[str, Any
         config,
         name=endpoint_config_name(way.config.resource_name, kept.package_version, way.run + way.mark),
         instances=endpoint.instances,
-        tags={"kedge:model": way.model, "kedge:package-version": kept.package_version},
+        tags=releases.tags_of(way.model, kept.package_version),
     )
