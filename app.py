@@ -14,6 +14,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
 from kedge.errors import ModelConfigError, RefusedError
+from stacks.budget import budget_of_context
 from stacks.deployments import DEFAULT_REGION, DeployedStage, deployments
 from stacks.feature_groups import FeatureGroups
 from stacks.models import add_models
@@ -33,7 +34,7 @@ ROOT = Path(__file__).resolve().parent
 # Facts in the context that differ between the stages of one app, if they must.
 FACTS = frozenset(
     (
-        *("region", "alert_email", "model_stacks", "capture_buckets", "capture_keys"),
+        *("region", "alert_email", "monthly_budget_usd", "model_stacks", "capture_buckets", "capture_keys"),
         *("firehose_stream", "feature_groups", "feature_group_keys", "retrainings_at_once", "source_commit"),
         *("vpc", "permissions_boundary", "bucket", "key"),
     )
@@ -51,6 +52,7 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     *,
     region: str = DEFAULT_REGION,
     alert_email: str | None = "on-call@example.com",
+    monthly_budget_usd: object = None,
     model_stacks: object = None,
     capture_buckets: object = None,
     capture_keys: object = None,
@@ -77,6 +79,7 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     `cdk.json` says them, whoever asks.
     """
     given = {
+        "monthly_budget_usd": monthly_budget_usd,
         "model_stacks": model_stacks,
         "capture_buckets": capture_buckets,
         "capture_keys": capture_keys,
@@ -129,6 +132,7 @@ def _add_kedge(deployment: DeployedStage, models_directory: Path, layers: str) -
         captures=captures,
         around=around,
         takers=deployment.takers,
+        budget_usd=budget_of_context(facts.get("monthly_budget_usd")),
     )
     monitoring = Monitoring(
         scope,
@@ -182,6 +186,7 @@ def main() -> None:
             nag=True,
             region=context.get("region", DEFAULT_REGION),
             alert_email=context.get("alert_email"),
+            monthly_budget_usd=context.get("monthly_budget_usd"),
             model_stacks=context.get("model_stacks"),
             capture_buckets=context.get("capture_buckets"),
             capture_keys=context.get("capture_keys"),

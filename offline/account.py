@@ -19,7 +19,7 @@ from unittest.mock import patch
 from moto import mock_aws
 from moto.moto_api._internal import mock_random
 
-from offline import cloud_trail, cost_explorer, paging, quotas, roles, s3_conflicts
+from offline import budgets, cloud_trail, cost_explorer, paging, quotas, roles, s3_conflicts
 from offline.alarms import alarms
 from offline.athena import queries as athena
 from offline.calls import Call
@@ -76,6 +76,7 @@ class Account(Region):
         self.functions = Functions(self, self.metrics)
         self.function_events = FunctionEvents(self, self.functions)
         self.targets = Targets(self, self.iam, self.function_events)
+        self.budgets = budgets.Budgets(self, self.bill, self.targets)
         self.bus = events.EventBus(self, self.targets, self.metrics)
         self.alarms = alarms.Alarms(self, self.metrics, self.targets, self.bus)
         self.polling = queues.Polling(self, self.targets, self.functions, self.metrics)
@@ -151,6 +152,7 @@ class Account(Region):
         simulation.install(self, self.iam)
         quotas.install(self, self.quotas)
         cost_explorer.install(self, self.bill)
+        self.budgets.look()
         lambda_api.install(self, self.functions, self.function_events)
         events.install(self, self.bus)
         cloudwatch.install(self, self.metrics)

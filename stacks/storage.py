@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from kedge.config.owners import CHANNELS
+from stacks.budget import add_budget
 from stacks.parts.access import WAITING_INDEX, acknowledge, source_account
 from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.log_groups import logs_may_use_key
@@ -40,6 +41,7 @@ class Storage(cdk.Stack):
         captures: CaptureBuckets | None = None,
         around: Surroundings = NOTHING,
         takers: Sequence[PackageTaker] = (),
+        budget_usd: float | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: data, state and topics")
         # Not made here, and only ever read.
@@ -53,6 +55,9 @@ class Storage(cdk.Stack):
         self.state = _state_table(self, key=self.key)
         self.alerts = add_topic(self, "Alerts", display_name="Kedge", key=self.key)
         self.events = add_topic(self, "Events", display_name="Kedge events", key=self.key)
+
+        if budget_usd is not None:
+            add_budget(self, budget_usd, topic=self.alerts, key=self.key)
 
         self.mail = mail
         mail.subscribe(self.alerts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from offline import budgets
 from offline.cloudformation.resource_type import ResourceType
 from offline.cloudformation.resources import (
     athena,
@@ -26,6 +27,7 @@ from offline.cloudformation.resources import (
 
 _SERVICES = (
     athena,
+    budgets,
     cloudformation,
     cloudwatch,
     dynamodb,
