@@ -152,7 +152,7 @@ def _sparse(profiles: Mapping[int, Profile], keys: Iterable[int]) -> Iterator[tu
 
 
 def decode_profiles(kind: str, data: bytes) -> tuple[Mapping[str, Any], Mapping[int, Profile], dict[str, bytes]]:
-    """Read what `encode_profiles` wrote: the header, the profiles (each unpacked when it is asked for), and the files inside."""
+    """Read what `encode_profiles` wrote: the header, the profiles (each unpacked when it is needed), and the files inside."""
     archive = _opened(kind, data)
     header = _header(kind, _read(kind, archive, ["header.npy"])["header"])
     files = [name for name in archive.namelist() if not name.startswith(("header.", "cells", "counts"))]

@@ -53,7 +53,7 @@ class UsedCells:
 
 
 class PackedProfiles(Mapping[int, Profile]):
-    """Profiles by hour, each unpacked anew when it is asked for; what was added since is held as it is.
+    """Profiles by hour, each unpacked anew when it is needed; what was added since is held as it is.
 
     >>> packed = PackedProfiles({3: 1, 4: 2}, lambda hour: UsedCells("1", hour - 2, np.array([0]), np.array([hour]), 1))
     >>> grown = packed.plus({4: Profile("1", 5, np.array([9]))})

@@ -78,7 +78,7 @@ def parts_of_package(s3: Any, bucket: str, prefix: str, *, first: date, last: da
 
 
 def each_day(s3: Any, bucket: str, prefix: str, *, first: date, last: date) -> Iterator[tuple[date, DayProfile]]:
-    """A package's days below a prefix, from `first` to `last`, both included, that have been counted; each is read when it is asked for."""
+    """A package's days below a prefix, from `first` to `last`, both included, that have been counted; each is read when it is needed."""
     before = f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz"
     there = objects.list_objects(s3, bucket, prefix, start_after=before)
     for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
