@@ -456,6 +456,18 @@ class JoinCancelledError(RefusedError):
         self.query = query
 
 
+class QueryTooLongError(RefusedError):
+    """A query names too many columns: Athena does not take it."""
+
+    def __init__(self, *, found_bytes: int, bytes_max: int) -> None:
+        super().__init__(
+            f"a query of Athena would have {found_bytes:,} bytes, and Athena takes {bytes_max:,}: each schema that answered in the window "
+            "names all its columns; shorten the window (training.window_days of a retraining) or the columns' names, or raise "
+            "labels.athena_from_bytes above the window's Parquet, so that Kedge reads it without Athena"
+        )
+        self.found_bytes, self.bytes_max = found_bytes, bytes_max
+
+
 class JoinUnfinishedError(RetryableError):
     """Athena had not joined labels with answers when the function's time was nearly over."""
 

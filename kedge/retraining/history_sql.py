@@ -125,10 +125,8 @@ class HistoryQueries:
 
     def _values(self) -> list[tuple[str, pa.DataType]]:
         """Every column of every schema once; one that has another type in another schema is another one."""
-        found = {
-            (name, answers_schema(one.answered).field(name).type): None for one in self.schemas for name in one.columns
-        }
-        return [*found]
+        read = [(one.columns, answers_schema(one.answered)) for one in self.schemas]
+        return [*dict.fromkeys((name, mine.field(name).type) for columns, mine in read for name in columns)]
 
     def _selected(self, condition: str) -> str:
         values = self._values()
@@ -158,10 +156,9 @@ class HistoryQueries:
         label, this_run = self.labels, f"{quoted(RUN)} = {literal(self.labels_run)}"
         order = f'PARTITION BY {label.value(ROW_ID)} ORDER BY {label.value(COLLECTED)} DESC, "$path" DESC'
         answers = "\n    UNION ALL\n".join(self._answers(place, values) for place in range(len(self.schemas)))
-        columns = "".join(f", a.v{place}" for place in range(len(values)))
         known = f"l.collected < {sql_moment(self.now)}{self._not_gone()}"
         return (
-            f"  SELECT a.row_id, a.answered, a.answered_as{columns},\n"  # noqa: S608
+            f"  SELECT a.*,\n"  # noqa: S608
             f"    CASE WHEN {known} THEN l.label END AS label, CASE WHEN {known} THEN l.collected END AS collected\n"
             f"  FROM (\n    SELECT *, row_number() OVER (PARTITION BY row_id ORDER BY answered, answered_as) AS place FROM (\n"
             f"{answers}\n    ) AS u\n  ) AS a\n"
@@ -174,10 +171,11 @@ class HistoryQueries:
 
     def _answers(self, place: int, values: Sequence[tuple[str, pa.DataType]]) -> str:
         one, mine = self.schemas[place], answers_schema(self.schemas[place].answered)
-        columns = "".join(
-            f", {one.table.value(name) if name in one.columns and mine.field(name).type == kind else _nothing(kind)} AS v{number}"
-            for number, (name, kind) in enumerate(values)
-        )
+        own = {(name, mine.field(name).type): one.table.value(name) for name in one.columns}
+        # What is united takes names and types from the first: Athena takes a query of 262,144 bytes at most.
+        columns = "".join(f", {own.get(value, 'NULL')}" for value in values)
+        if not place:
+            columns = "".join(f", {own.get(v, _nothing(v[1]))} AS v{number}" for number, v in enumerate(values))
         return (
             f"      SELECT {one.table.value(ROW_ID)} AS row_id, {one.table.value(TIME)} AS answered, {place} AS answered_as{columns}\n"  # noqa: S608
             f"      FROM {quoted(self.database)}.{quoted(one.table.name)} WHERE {quoted(RUN)} = {literal(one.run)}"

@@ -9,10 +9,12 @@ from typing import Any
 
 import awswrangler as wr
 
-from kedge.errors import JoinCancelledError, JoinFailedError, JoinUnfinishedError
+from kedge.errors import JoinCancelledError, JoinFailedError, JoinUnfinishedError, QueryTooLongError
 from kedge.labels.join_sql import RUN, CatalogueTable
 
 _HIVE = "org.apache.hadoop.hive.ql.io"
+# https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
+SQL_BYTES_MAX = 262_144
 # What a reason begins with, such as HIVE_BAD_DATA.
 _CODE = re.compile(r"[A-Z]+(_[A-Z]+)+\b")
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -54,6 +56,8 @@ def run(sql: str, *, database: str, workgroup: str, remaining_seconds: Callable[
 
     `awswrangler.athena.unload` waits for ever and does not tell which query it waits for.
     """
+    if len(sql.encode()) > SQL_BYTES_MAX:
+        raise QueryTooLongError(found_bytes=len(sql.encode()), bytes_max=SQL_BYTES_MAX)
     query = wr.athena.start_query_execution(sql, database=database, workgroup=workgroup)
     wait = _POLL_SECONDS
     while (status := wr.athena.get_query_execution(query)["Status"])["State"] not in _ENDED:

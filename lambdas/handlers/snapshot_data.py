@@ -17,6 +17,7 @@ from kedge.errors import (
     FeatureGroupError,
     InitialRowsError,
     JoinCancelledError,
+    QueryTooLongError,
     UnscorablePackageError,
 )
 from kedge.instants import to_text
@@ -92,7 +93,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     learnt_until = max(ends, default=None)
     try:
         history, origin = gather(run, workplace(run, settings, context), learnt_until)
-    except (InitialRowsError, FeatureGroupError, JoinCancelledError) as error:
+    except (InitialRowsError, FeatureGroupError, JoinCancelledError, QueryTooLongError) as error:
         # The same file, group or query fails again: a person must mend it, and no attempt is to be repeated.
         return rejected([str(error)], champion)
     split, choices, reasons = split_rows(run, history, learnt_until=learnt_until)
