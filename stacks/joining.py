@@ -73,7 +73,7 @@ class Joining(Construct):
             does="answers joined with labels by Athena",
             packages=packages,
             key=self._storage.key,
-            layers=("tables",),
+            layers=("statistics", "tables"),
             memory_mib=1024,
             timeout_seconds=JOIN_SECONDS,
             environment={

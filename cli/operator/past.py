@@ -149,7 +149,7 @@ def judge(past: Past, window: PastWindow, *, tell: bool) -> dict[str, Any]:
     if window.served.since is not None:
         event["promoted_at"] = to_text(window.served.since)
     measured = deployment.call(deployment.measure_function, event)
-    if "columns" in measured:
+    if "start" in measured:
         # Too large for one function's memory.
         joined = deployment.call(deployment.join_function, measured)
         measured = deployment.call(deployment.measure_function, joined)

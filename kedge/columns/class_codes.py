@@ -15,7 +15,7 @@ from kedge.columns.casting import cast_text, plain_array
 EXAMPLES_SHOWN = 3
 # Of two words that answer a question, the one that means yes.
 _YES = {"1", "true", "yes", "y", "t", "positive", "pos", "bad", "fraud", "churn", "churned", "default", "cancelled"}
-_BOOLEANS = {"true": "1", "false": "0"}
+BOOLEANS = {"true": "1", "false": "0"}
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def class_codes(values: Any, classes: tuple[str, ...]) -> ClassCodes:
     """
     words = pc.dictionary_encode(plain_array(values))
     known = {canonical(name): code for code, name in enumerate(classes)}
-    by_boolean = {_BOOLEANS.get(name.lower(), name): code for name, code in known.items()}
+    by_boolean = {BOOLEANS.get(name.lower(), name): code for name, code in known.items()}
     spelt = [None if word is None else canonical(word) for word in cast_text(words.dictionary).to_pylist()]
-    table = [-1 if w is None else known.get(w, by_boolean.get(_BOOLEANS.get(w.lower(), w), -2)) for w in spelt]
+    table = [-1 if w is None else known.get(w, by_boolean.get(BOOLEANS.get(w.lower(), w), -2)) for w in spelt]
     indices = pc.fill_null(words.indices, len(table)).to_numpy(zero_copy_only=False)
     codes = np.array([*table, -1], np.int64)[indices]
     strangers = sorted({w for w, code in zip(spelt, table, strict=True) if w is not None and code == -2})

@@ -75,9 +75,9 @@ def runs_of(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> It
     labels = {"labels": rows * days, "label_files": LABEL_FILES_A_DAY * days}
     window = {"window_rows": rows * cadence.window_days, "window_days": cadence.window_days}
     if joins_on_athena(config, traffic, measured):
-        # One run folds the labels and asks for the join, another measures what was joined.
+        # One run folds the labels and asks for the join, another judges what was counted, whatever the rows.
         yield Runs("measure_performance", judgements, labels)
-        yield Runs("measure_performance", judgements, window)
+        yield Runs("measure_performance", judgements, {})
     else:
         yield Runs("measure_performance", judgements, labels | window)
     yield Runs("detect_drift", judgements, window)

@@ -17,7 +17,7 @@ from kedge.own_columns import COLLECTED, ROW_ID, SOURCE, TIME, name_before
 
 # The tables' partition column: one join's inputs are one partition, and rows of other joins are never read.
 RUN = "kedge_run"
-_GLUE_TYPES = {pa.string(): "string", pa.float64(): "double", pa.float32(): "float"}
+_GLUE_TYPES = {pa.string(): "string", pa.float64(): "double", pa.float32(): "float", pa.int64(): "bigint"}
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def _table(config: ModelConfig, kind: str, read: pa.Schema, in_files: Iterable[s
     taken = {name.lower() for name in in_files}
     before = {n: older for n in read.names if (older := name_before(n)) is not None and older.lower() not in taken}
     columns = tuple(
-        (name, _glue_type(read.field(now).type))
+        (name, glue_type(read.field(now).type))
         for name, now in [*((n, n) for n in read.names), *((o, n) for n, o in before.items())]
     )
     digest = hashlib.sha256(repr((config.model, location, columns)).encode()).hexdigest()[:12]
@@ -225,5 +225,10 @@ def _check_told_apart(model: str, read: Iterable[str], in_files: Sequence[str]) 
         raise ColumnsAlikeError(model=model, columns=alike)
 
 
-def _glue_type(kind: pa.DataType) -> str:
+def glue_type(kind: pa.DataType) -> str:
+    """A type as the Glue catalogue calls it.
+
+    >>> glue_type(pa.timestamp("us", "UTC")), glue_type(pa.float32())
+    ('timestamp', 'float')
+    """
     return "timestamp" if pa.types.is_timestamp(kind) else _GLUE_TYPES[kind]

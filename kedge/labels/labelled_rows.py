@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kedge.arrays import Bools, Floats
-from kedge.comparisons import counted
 from kedge.config.model import ModelConfig
-from kedge.labels.horizon import LabelHorizon, label_horizon
+from kedge.labels.facts import LabelFacts
+from kedge.labels.horizon import LabelHorizon, TimeCounts, label_horizon, whole_minutes
 from kedge.labels.join import last_answers, seconds_of
 from kedge.outcomes.columns import label_column
 from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID, TIME
@@ -71,52 +70,27 @@ class LabelledRows:
     def horizon(self, quantile: float, names: Sequence[str] = ()) -> LabelHorizon:
         """The horizon learnt from these rows."""
         rows = self.labelled
-        return label_horizon(
-            self.delays_days[rows], self.ages_days[rows], self.classes[rows], quantile=quantile, names=names
-        )
+        delays, ages = whole_minutes(self.delays_days[rows]), whole_minutes(self.ages_days[rows])
+        return label_horizon(delays, ages, self.classes[rows], quantile=quantile, names=names)
 
     def ripe(self, horizon_days: float | None) -> Bools:
         """Rows old enough for their label to be in; none while the horizon is not known."""
         return self.ages_days >= (np.inf if horizon_days is None else horizon_days)
 
-    def sentences(self) -> tuple[str, ...]:
-        """What a reader should know about the join.
-
-        >>> LabelledRows(pa.table({}), np.zeros(0), np.zeros(0, np.int64), np.zeros(0), repeated=2, conflicting=1).sentences()
-        ('1 answer contradicted by a later one to the same id: the last one counts',)
-        """
-        said = []
-        if self.conflicting:
-            said.append(
-                f"{counted(self.conflicting, 'answer')} contradicted by a later one to the same id: the last one counts"
-            )
-        if self.unmatched:
-            said.append(
-                f"{counted(self.unmatched, 'label')} collected lately match no answered row: check the eventId, and whether every "
-                "request is captured"
-            )
-        if self.newer:
-            said.append(
-                f"{counted(self.newer, 'label')} of classes that the YAML names now and this package does not know: quality "
-                "is measured without them, and the next package learns from them"
-            )
-        return tuple(said)
-
-    def coverage(self) -> dict[str, Any]:
-        """Rows, rows with a label, the days that labels took, and the age of the newest one; facts that do not apply are absent.
-
-        >>> rows = LabelledRows(pa.table({"x": [1, 2]}), np.array([9.0, 5.0]), np.array([1, -1]), np.array([2.0, np.nan]))
-        >>> sorted(rows.coverage())
-        ['label_delay_days', 'labelled_rows', 'labels_strange', 'labels_unmatched', 'newest_label_days', 'rows']
-        """
-        facts: dict[str, Any] = {"rows": self.rows, "labelled_rows": int(self.labelled.sum())}
-        facts |= {"labels_strange": self.strange, "labels_unmatched": self.unmatched}
-        facts |= {"labels_newer": self.newer} if self.newer else {}
-        if not self.labelled.any():
-            return facts
-        delays = self.delays_days[self.labelled]
-        facts["label_delay_days"] = {"median": float(np.median(delays)), "longest": float(delays.max())}
-        return facts | {"newest_label_days": float((self.ages_days[self.labelled] - delays).min())}
+    def facts(self) -> LabelFacts:
+        """What is known of the labels as a whole."""
+        rows = self.labelled
+        delays = self.delays_days[rows]
+        return LabelFacts(
+            rows=self.rows,
+            delays=TimeCounts.of(whole_minutes(delays)),
+            newest_days=float((self.ages_days[rows] - delays).min()) if len(delays) else None,
+            strange=self.strange,
+            newer=self.newer,
+            unmatched=self.unmatched,
+            repeated=self.repeated,
+            conflicting=self.conflicting,
+        )
 
 
 def labelled_rows(

@@ -89,6 +89,37 @@ def moments_of(labels: Floats, squared_errors: Floats) -> LabelMoments:
     return LabelMoments(len(labels), mean, *(float(values.sum()) for values in sums))
 
 
+def moments_about(near: float, rows: int, sums: tuple[float, ...], errors: float) -> LabelMoments:
+    """The moments of rows, from their sums about a number near the mean.
+
+    Parameters
+    ----------
+    near : float
+    rows : int
+        At least one.
+    sums : tuple of float
+        Of d, d^2, d^3, d^4, e^2 d and e^2 d^2, where d is the truth minus `near`.
+    errors : float
+        Sum of e^2.
+
+    >>> moments_about(1.0, 2, (2.0, 4.0, 8.0, 16.0, 0.0, 0.0), 4.0) == moments_of(np.array([1.0, 3.0]), np.array([4.0, 0.0]))
+    True
+    """
+    first, squares, cubes, fourths, by_label, by_square = sums
+    d = first / rows
+    dd = d * d
+    return LabelMoments(
+        rows,
+        near + d,
+        squares - rows * dd,
+        cubes - 3 * d * squares + 2 * rows * dd * d,
+        fourths - 4 * d * cubes + 6 * dd * squares - 3 * rows * dd * dd,
+        errors,
+        by_label - d * errors,
+        by_square - 2 * d * by_label + dd * errors,
+    )
+
+
 @dataclass(frozen=True)
 class ErrorCounts:
     """Labelled answers of a regression; an error is the answer minus the truth.

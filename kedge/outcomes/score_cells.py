@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from kedge.arrays import Floats, Ints
 
 # Of the 52 bits of a double's fraction 28 are kept: every float32 has a cell of its own.
-_DROPPED_BITS = 24
-_HALF = int(np.array(0.5).view(np.int64)) >> _DROPPED_BITS
+DROPPED_BITS = 24
+_HALF = int(np.array(0.5).view(np.int64)) >> DROPPED_BITS
 CELL_OF_ZERO, CELL_OF_ONE = 0, 2 * _HALF
 # Up to this many different scores are counted exactly; with more, neighbours share a cell.
 MAXIMUM_CELLS = 2**20
@@ -53,7 +53,7 @@ def cells_of(scores: Floats) -> Ints:
     low = scores < 0.5
     # Adding zero turns a negative zero, whose leading bit is set, into the usual one.
     nearest = np.where(low, scores, 1.0 - scores) + 0.0
-    bits = nearest.view(np.int64) >> _DROPPED_BITS
+    bits = nearest.view(np.int64) >> DROPPED_BITS
     return np.where(low, bits, CELL_OF_ONE - bits)
 
 
@@ -66,7 +66,7 @@ def middles_of(cells: Ints) -> Floats:
     cells = np.asarray(cells, np.int64)
     low = cells < _HALF
     bits = np.where(low, cells, CELL_OF_ONE - cells)
-    middle = ((bits << _DROPPED_BITS) + (1 << (_DROPPED_BITS - 1))).view(np.float64)
+    middle = ((bits << DROPPED_BITS) + (1 << (DROPPED_BITS - 1))).view(np.float64)
     nearest = np.where(bits == 0, 0.0, np.minimum(middle, 0.5))
     return np.where(low, nearest, 1.0 - nearest)
 

@@ -23,7 +23,7 @@ from kedge.statistics.holm import holm_adjusted
 from kedge.stored import build
 
 # The rows that a figure counts: by decision, and, if the first word says right or wrong, by the label too.
-_DECIDED = {"decided_positive": True, "true_positive": True, "false_positive": True}
+DECIDED = {"decided_positive": True, "true_positive": True, "false_positive": True}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _counted(figure: BusinessFigure, decided: Bools | None, truth: Ints | None) 
     """The rows that a figure counts, and the rows for which that is not known yet; None if it counts all."""
     if figure.over == "all" or decided is None:
         return None
-    about = decided == (figure.over in _DECIDED)
+    about = decided == (figure.over in DECIDED)
     if not figure.needs_label or truth is None:
         return about, np.zeros(len(about), bool)
     came_true = figure.over in ("true_positive", "false_negative")

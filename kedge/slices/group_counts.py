@@ -90,11 +90,16 @@ def count_groups(column: str, names: Sequence[str], codes: Ints, decisions: Deci
     return GroupCounts(column, {name: counts[i] for i, name in enumerate(names) if counts[i].any()})
 
 
+def favourable_class(config: ModelConfig) -> int:
+    """Code of the class that people want."""
+    return config.labels.classes.index(config.fairness.favourable or config.labels.classes[-1])
+
+
 def _favours(column: OutcomeColumn, config: ModelConfig, answered: bool) -> Bools:
     policy = config.fairness
     if config.problem == "regression":
         return np.asarray(column.values >= (policy.threshold or 0.0))
-    favourable = config.labels.classes.index(policy.favourable or config.labels.classes[-1])
+    favourable = favourable_class(config)
     codes = column.values
     if answered and config.problem == "binary_classification":
         codes = (column.values >= config.prediction.threshold).astype(np.int64)

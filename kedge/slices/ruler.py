@@ -53,7 +53,7 @@ class SliceRuler:
     def cells(self) -> int:
         """Cells of the answers."""
         if self.classes:
-            return self._apart * (len(self.edges) + 1) + 1 if self.edges else self.classes
+            return self.apart * (len(self.edges) + 1) + 1 if self.edges else self.classes
         return len(self.edges) + 1
 
     @property
@@ -103,7 +103,7 @@ class SliceRuler:
         own = probabilities[np.arange(len(answers)), answers]
         known = (own >= 0) & (own <= 1)
         own = np.where(known, own, 0.0)
-        apart = answers if self._apart > 1 else np.zeros_like(answers)
+        apart = answers if self.apart > 1 else np.zeros_like(answers)
         cells = apart * (len(self.edges) + 1) + np.searchsorted(np.array(self.edges), own, side="left")
         return np.where(known, cells, none).astype(np.int64), own
 
@@ -113,7 +113,8 @@ class SliceRuler:
         return replace(self, groupings=(*(grouping.shown_as(hidden) for grouping in self.groupings[:-1]), own))
 
     @property
-    def _apart(self) -> int:
+    def apart(self) -> int:
+        """Classes whose bands are cells of their own: 1 where all share them."""
         return self.classes if self.classes <= CLASSES_APART else 1
 
     def key(self) -> str:

@@ -12,18 +12,25 @@ import pyarrow as pa
 from lambdas.adapters.bucket import layout, objects, row_objects
 
 # Below a join's own prefix.
-_ANSWERS, _LABELS, _JOINED, _SCHEMA = "answers/", "labels/", "joined/", "schema.parquet"
+_ANSWERS, _LABELS, JOINED, _SCHEMA = "answers/", "labels/", "joined/", "schema.parquet"
+# The list of what was joined, and what was counted of it.
+_ROWS, COUNTS = "rows/", "counts/"
 
 
-def package_of(prefix: str) -> str:
-    """The version of the package whose answers a join holds: its runs are called `<version>-<attempt>`."""
-    return prefix.rstrip("/").rpartition("/")[2].partition("-")[0]
+def is_of(prefix: str, asked: str) -> bool:
+    """Whether a join answers a question: its runs are called `<question>-<attempt>`."""
+    return prefix.rstrip("/").rpartition("/")[2].startswith(f"{asked}-")
+
+
+def joined_location(bucket: str, model: str, run: str) -> str:
+    """Address of the list of what a join has written."""
+    return f"s3://{bucket}/{layout.join_prefix(model, run)}{_ROWS}"
 
 
 def locations(bucket: str, model: str, run: str) -> tuple[str, str, str]:
     """Addresses of a join's lists of objects, of answers and of labels, and of its result."""
     below = f"s3://{bucket}/{layout.join_prefix(model, run)}"
-    return below + _ANSWERS, below + _LABELS, below + _JOINED
+    return below + _ANSWERS, below + _LABELS, below + JOINED
 
 
 def prefix_of(model: str, run: str) -> str:
@@ -77,12 +84,33 @@ def save_list(
 ) -> None:
     """Write which objects Athena shall read."""
     for below, keys in ((_ANSWERS, answers), (_LABELS, labels)):
-        if keys is None:
-            continue
-        # A list of objects as Hive's SymlinkTextInputFormat reads it. It names what the day objects vouch for: Athena would
-        # read whatever lies below a prefix, the parts that a lost race left behind among it.
-        lines = "".join(f"s3://{bucket}/{key}\n" for key in keys)
-        s3.put_object(Bucket=bucket, Key=f"{prefix}{below}objects.txt", Body=lines.encode())
+        if keys is not None:
+            _save_list(s3, bucket, prefix + below, keys)
+
+
+def save_joined_list(s3: Any, bucket: str, prefix: str) -> int:
+    """Write which objects a join has written, for Athena to read; return how many."""
+    keys = sorted(row_objects.list_sizes(s3, bucket, prefix + JOINED))
+    _save_list(s3, bucket, prefix + _ROWS, keys)
+    return len(keys)
+
+
+def load_counts(s3: Any, bucket: str, prefix: str, schema: pa.Schema) -> list[pa.Table]:
+    """What was counted, a table for each object below a prefix."""
+    import pyarrow.parquet as pq
+
+    found = []
+    for key in sorted(row_objects.list_sizes(s3, bucket, prefix)):
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        found.append(pq.ParquetFile(pa.BufferReader(body)).read(use_threads=False).cast(schema))
+    return found
+
+
+def _save_list(s3: Any, bucket: str, prefix: str, keys: Iterable[str]) -> None:
+    # A list of objects as Hive's SymlinkTextInputFormat reads it. It names what the day objects vouch for: Athena would
+    # read whatever lies below a prefix, the parts that a lost race left behind among it.
+    lines = "".join(f"s3://{bucket}/{key}\n" for key in keys)
+    s3.put_object(Bucket=bucket, Key=f"{prefix}objects.txt", Body=lines.encode())
 
 
 def load_joined(s3: Any, bucket: str, prefix: str) -> pa.Table:
@@ -98,7 +126,7 @@ def load_unloaded(s3: Any, bucket: str, prefix: str, schema: pa.Schema) -> pa.Ta
     import pyarrow.parquet as pq
 
     parts = [schema.empty_table()]
-    for key in sorted(row_objects.list_sizes(s3, bucket, prefix + _JOINED)):
+    for key in sorted(row_objects.list_sizes(s3, bucket, prefix + JOINED)):
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         # Athena writes times as Hive did, without a zone.
         file = pq.ParquetFile(pa.BufferReader(body), coerce_int96_timestamp_unit="us")

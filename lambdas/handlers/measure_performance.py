@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
-
 from kedge.config.gauges import sent
 from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
 from kedge.errors import LabelsUnfoldedError
 from kedge.intervals import Estimate
 from kedge.labels.fold import FoldReport
-from kedge.labels.horizon import LabelHorizon, performance_start
+from kedge.labels.horizon import believed_horizon, performance_start
 from kedge.labels.labelled_rows import LabelledRows, labelled_rows
 from kedge.quality.window import Part, WindowQuality
+from kedge.window_sql.plan import GatheredWindow
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import baselines, layout, package_schemas, reports, sensitive_columns, timeline
+from lambdas.adapters.bucket.baselines import Reference
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import windows
@@ -27,9 +27,16 @@ from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.fold_labels import fold_labels
-from lambdas.steps.join_window import joined_rows, measured_columns, needs_athena
-from lambdas.steps.measure_window import AnsweredWindow, measure_window
+from lambdas.steps.fold_labels import LABEL_LOOK_BACK_DAYS, fold_labels
+from lambdas.steps.measuring.join_window import (
+    classes_now,
+    counted_at,
+    is_large,
+    joined_at,
+    joined_in_memory,
+    plan_of,
+)
+from lambdas.steps.measuring.measure_window import AnsweredWindow, QualityPlace, gather_rows, measure_window
 from lambdas.steps.requests import JudgeRequest, failure, is_direct, receives
 from lambdas.steps.served_then import champion_of, report_prefix
 
@@ -57,13 +64,29 @@ class LabelStretch:
     horizon_days: float | None
 
 
+@dataclass(frozen=True)
+class WindowToMeasure:
+    """One window that is measured."""
+
+    request: JudgeRequest
+    settings: Settings
+    config: ModelConfig
+    champion: Champion
+    stretch: LabelStretch
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of how labels were folded."""
+        return self.stretch.fold.sentences(days=LABEL_LOOK_BACK_DAYS)
+
+
 @entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Measure the window where a model answers, then pass it on to be judged for drift, which never waits for labels."""
     request, settings = JudgeRequest.from_event(event), Settings.from_environment()
     config = load_model(request.model, settings.data_bucket)
     champion = champion_of(clients.dynamodb(), settings.state_table, request)
-    body = request.model_dump(mode="json", exclude_none=True, exclude={"joined_prefix"})
+    body = request.model_dump(mode="json", exclude_none=True, exclude={"joined_prefix", "remembered_days"})
     if champion is None or request.not_measured is not None:
         return pass_on(body, settings, event)
     config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
@@ -78,15 +101,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     try:
         stretch = stretch_of(request, settings, config, champion, has_time)
-        if needs_athena(request, settings.data_bucket, config, champion, stretch.start):
-            # To the fraction of a second: a learnt horizon need not end on a whole one.
-            body |= {"start": stretch.start.isoformat(), "columns": measured_columns(config)}
-            if not is_direct(event):
-                queues.send(clients.sqs(), settings.join_queue_url, body)
-            tell(request, config, stretch.fold.gauges())
-            logger.info("too large for this function: joined by Athena first", model=request.model)
-            return body
-        measured = measure(request, settings, config, champion, stretch)
+        work = WindowToMeasure(request, settings, config, champion, stretch)
+        prefix = joined_at(request, settings.data_bucket, config, champion)
+        if prefix is None and is_large(request, settings.data_bucket, config, champion, stretch.start):
+            return hand_to_athena(work, body, event)
+        measured = measure(work, prefix)
     except Exception as error:
         if receives(event) == 1 and not is_direct(event):
             why = f"it could not be measured ({failure(error)}); Kedge tries again"
@@ -101,6 +120,20 @@ def pass_on(body: dict[str, Any], settings: Settings, event: dict[str, Any]) -> 
         return body
     queues.send(clients.sqs(), settings.drift_queue_url, body)
     logger.info("passed on", model=body["model"], new_labelled_rows=body.get("new_labelled_rows", 0))
+    return body
+
+
+def hand_to_athena(work: WindowToMeasure, body: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+    """Have the window joined and counted by Athena; it comes back with where the counts are."""
+    stretch = work.stretch
+    # To the fraction of a second: a learnt horizon need not end on a whole one.
+    body = body | {"start": stretch.start.isoformat()}
+    if stretch.horizon_days is not None:
+        body["remembered_days"] = stretch.horizon_days
+    if not is_direct(event):
+        queues.send(clients.sqs(), work.settings.join_queue_url, body)
+    tell(work.request, work.config, stretch.fold.gauges())
+    logger.info("too large for this function: joined and counted by Athena first", model=work.config.model)
     return body
 
 
@@ -124,28 +157,60 @@ def stretch_of(
     return LabelStretch(start, fold, horizon)
 
 
-def measure(
-    request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, stretch: LabelStretch
-) -> dict[str, Any]:
-    """Gather, judge and keep; return what the next stages need."""
-    s3, bucket = clients.s3(), settings.data_bucket
+def measure(work: WindowToMeasure, prefix: str | None) -> dict[str, Any]:
+    """Gather, judge and keep; return what the next stages need.
+
+    Parameters
+    ----------
+    prefix : str or None
+        Where Athena's counts stand; without them the rows are read here.
+    """
+    request, config, champion, fold = work.request, work.config, work.champion, work.stretch.fold
+    s3, bucket, table = clients.s3(), work.settings.data_bucket, work.settings.state_table
     reference = baselines.load_reference(s3, bucket, config.model, champion.baseline)
-    rows, horizon = measured_rows(request, settings, config, champion, stretch)
-    if rows is None or reference is None:
-        tell(request, config, stretch.fold.gauges())
+    gathered = counted(work, prefix) if prefix else read(work, reference) if reference else None
+    if gathered is None or reference is None:
+        tell(request, config, fold.gauges())
         return {}
-    rows = with_values_beside(rows, settings, config, request.time)
-    window = AnsweredWindow(request, config, rows, horizon, stretch.fold)
-    quality = measure_window(window, reference, bucket=bucket, table=settings.state_table, baseline=champion.baseline)
+    if config.labels.label_horizon_days is None and gathered.learnt.days is not None and not request.is_aside:
+        windows.save_horizon(clients.dynamodb(), table, config.model, gathered.learnt.days)
+    place = QualityPlace(bucket, table, champion.baseline)
+    quality = measure_window(request, config, gathered, reference, place=place)
     document = quality.to_json(PARTS)
     key = f"{report_prefix(request, champion.baseline)}/{layout.PERFORMANCE}"
     # What the fold took is no finding about the window: told to the timeline, it would tell every rerun as news.
-    reports.save_json(s3, bucket, key, document | {"join": stretch.fold.to_json() | rows.coverage()})
-    tell(request, config, stretch.fold.gauges() | gauges(quality), quality)
+    reports.save_json(s3, bucket, key, document | {"join": fold.to_json() | gathered.labels.coverage()})
+    tell(request, config, fold.gauges() | gauges(quality), quality)
     if not request.is_aside:
         detail = {"package_version": champion.package_version, "window": body_of(request), **document}
         timeline.record(s3, bucket, Entry(config.model, "performance_measured", request.time, detail))
-    return {"performance_key": key, "new_labelled_rows": newer_than_training(rows, horizon, champion, request.time)}
+    return {"performance_key": key, "new_labelled_rows": gathered.new_labelled_rows}
+
+
+def counted(work: WindowToMeasure, prefix: str) -> GatheredWindow | None:
+    """What Athena has counted of the window; None where nothing was answered."""
+    bucket = work.settings.data_bucket
+    plan = plan_of(work.request, work.config, work.champion, bucket=bucket)
+    unmatched = work.stretch.fold.unknown_lately
+    return plan.gathered(counted_at(prefix, bucket=bucket), unmatched=unmatched, notes=work.notes)
+
+
+def read(work: WindowToMeasure, reference: Reference) -> GatheredWindow | None:
+    """What this function counts of the window's rows; None where nothing was answered."""
+    s3, bucket, stretch = clients.s3(), work.settings.data_bucket, work.stretch
+    request, config, champion = work.request, work.config, work.champion
+    joined = joined_in_memory(s3, bucket, config, champion, stretch.start, request.window.end)
+    if joined is None:
+        return None
+    now, unmatched = request.time.timestamp(), stretch.fold.unknown_lately
+    rows = labelled_rows(joined, config, now=now, unmatched=unmatched, classes=classes_now(config, bucket))
+    labels = config.labels
+    learnt = rows.horizon(labels.horizon_quantile, labels.classes)
+    horizon = believed_horizon(learnt, configured=labels.label_horizon_days, remembered=stretch.horizon_days)
+    rows = with_values_beside(rows, work.settings, config, request.time)
+    window = AnsweredWindow(request, config, rows, horizon, learnt, work.notes, champion.training_end)
+    slices = baselines.load_slices(s3, bucket, config.model, champion.baseline)
+    return gather_rows(window, reference, slices.shown_as(config.hidden) if slices else None)
 
 
 def tell(
@@ -188,46 +253,6 @@ def with_values_beside(rows: LabelledRows, settings: Settings, config: ModelConf
         clients.s3(), settings.data_bucket, config, rows.table, since=since, until=now
     )
     return replace(rows, table=table)
-
-
-def measured_rows(
-    request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, stretch: LabelStretch
-) -> tuple[LabelledRows | None, LabelHorizon]:
-    """The answers with their labels, and the horizon that they teach."""
-    dynamodb, table, remembered = clients.dynamodb(), settings.state_table, stretch.horizon_days
-    joined = joined_rows(request, settings.data_bucket, config, champion, stretch.start)
-    rows = None
-    if joined is not None:
-        rows = labelled_rows(
-            joined,
-            config,
-            now=request.time.timestamp(),
-            unmatched=stretch.fold.unknown_lately,
-            classes=()
-            if config.problem == "regression"
-            else load_model(config.model, settings.data_bucket).labels.classes,
-        )
-    if config.labels.label_horizon_days is not None:
-        return rows, LabelHorizon(config.labels.label_horizon_days, "the label horizon is set in the YAML")
-    learnt = (
-        rows.horizon(config.labels.horizon_quantile, config.labels.classes)
-        if rows is not None
-        else LabelHorizon(None, "no answers yet")
-    )
-    if learnt.days is not None:
-        if not request.is_aside:
-            windows.save_horizon(dynamodb, table, config.model, learnt.days)
-    elif remembered is not None:
-        learnt = LabelHorizon(remembered, f"{remembered:.1f} days were learnt earlier; now {learnt.reason}")
-    return rows, learnt
-
-
-def newer_than_training(rows: LabelledRows, horizon: LabelHorizon, champion: Champion, now: datetime) -> int:
-    """Ripe labelled rows that the champion cannot have learnt from; those before the window are not counted."""
-    if horizon.days is None:
-        return 0
-    age = (now - champion.training_end).total_seconds() / 86_400 if champion.training_end else np.inf
-    return int((rows.labelled & rows.ripe(horizon.days) & (rows.ages_days < age)).sum())
 
 
 def body_of(request: JudgeRequest) -> dict[str, str]:

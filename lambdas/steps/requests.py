@@ -90,7 +90,9 @@ class ProfileRequest(StageRequest):
 
 
 class JudgeRequest(StageRequest):
-    """Judge one window; `performance_key` is the performance report, `joined_prefix` Athena's join, once there is one.
+    """Judge one window; `performance_key` is the performance report, `joined_prefix` Athena's join and counts, once there are any.
+
+    `remembered_days` is the label horizon that they believed where their own rows teach none.
 
     `not_measured` says why there is no performance report yet, where it is not the window's own fault.
 
@@ -100,6 +102,7 @@ class JudgeRequest(StageRequest):
 
     window: Window
     joined_prefix: str | None = None
+    remembered_days: float | None = None
     not_measured: str | None = None
     performance_key: str | None = None
     new_labelled_rows: int = 0
@@ -119,19 +122,18 @@ class JudgeRequest(StageRequest):
 
 
 class JoinRequest(JudgeRequest):
-    """Join the answers of `[start, window.end)`, these columns of them, with their labels."""
+    """Join the answers of `[start, window.end)` with their labels, and count them."""
 
     start: AwareDatetime
-    columns: tuple[str, ...]
 
     def answered(self, joined_prefix: str) -> JudgeRequest:
-        """What goes on: the window, to be measured on what was joined."""
-        return self._judged(joined_prefix=joined_prefix)
+        """What goes on: the window, to be measured on what was counted."""
+        return self._judged(joined_prefix=joined_prefix, remembered_days=self.remembered_days)
 
     def unmeasured(self, why: str) -> JudgeRequest:
         """What goes on without: the window, to be judged for drift alone."""
         return self._judged(not_measured=why)
 
-    def _judged(self, **news: str) -> JudgeRequest:
+    def _judged(self, **news: Any) -> JudgeRequest:
         kept = ("model", "time", "window", "package", "promoted_at", "tell")
         return JudgeRequest(**{name: getattr(self, name) for name in kept} | news)

@@ -24,7 +24,7 @@ from moto.athena.responses import AthenaResponse
 from moto.core.exceptions import JsonRESTError
 from moto.moto_api._internal import mock_random
 
-from offline.athena.tables import QueryError, read_table
+from offline.athena.tables import QueryError, equalities, read_table
 from offline.iam.guard import Guard
 from offline.region import Region
 from offline.sagemaker.storage import split_uri
@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 UNLOAD = re.compile(r"\s*UNLOAD\s*\((.*)\)\s*TO\s*'((?:[^']|'')+)'\s*WITH\s*\(([^()]*)\)\s*", re.DOTALL | re.IGNORECASE)
 OPTION = re.compile(r"(\w+)\s*=\s*'([^']*)'")
 SQL_BYTES_MAX = 262_144
+# Functions of Trino's that DuckDB lacks, or knows by another name. A double's bits are their number already.
+TRINO_FUNCTIONS = (
+    "CREATE MACRO to_ieee754_64(x) AS CAST(CAST(x AS DOUBLE) AS BIT)",
+    "CREATE MACRO from_big_endian_64(x) AS CAST(x AS BIGINT)",
+    "CREATE MACRO bitwise_right_shift(x, n) AS x >> n",
+    "CREATE MACRO is_infinite(x) AS isinf(x)",
+)
 FILES = 2  # as many workers would write theirs
 
 
@@ -116,10 +123,16 @@ def _executed(region: Region, guard: Guard, select: exp.Expression, database: st
     import duckdb
     from sqlglot import exp
 
-    scanned = 0
+    scanned, read = 0, dict[Any, pa.Table]()
     with duckdb.connect(config={"threads": 1}) as connection:
+        for macro in TRINO_FUNCTIONS:
+            connection.execute(macro)
         for place, table in enumerate(list(select.find_all(exp.Table))):
-            found = read_table(region, guard, table, database)
+            # Each mention is a scan that counts, of the same rows: here they are read once.
+            what = (table.db, table.name, *sorted(equalities(table)))
+            if what not in read:
+                read[what] = read_table(region, guard, table, database)
+            found = read[what]
             scanned += found.nbytes
             if limit is not None and scanned > limit:
                 raise ScanLimitError("Bytes scanned limit was exceeded")

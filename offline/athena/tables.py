@@ -70,7 +70,7 @@ def _described(region: Region, guard: Guard, database: str, name: str) -> dict[s
 
 def _injected(table: dict[str, Any], named: exp.Table) -> dict[str, str]:
     """The value that the query gives each partition column."""
-    said = dict(_equalities(named))
+    said = dict(equalities(named))
     values = {}
     for column in (each["Name"] for each in table.get("PartitionKeys", [])):
         kind = table["Parameters"].get(f"projection.{column}.type")
@@ -87,7 +87,7 @@ def _injected(table: dict[str, Any], named: exp.Table) -> dict[str, str]:
     return values
 
 
-def _equalities(named: exp.Table) -> Iterator[tuple[str, str]]:
+def equalities(named: exp.Table) -> Iterator[tuple[str, str]]:
     """Columns of a table that the WHERE clause of its own SELECT sets equal to a text."""
     from sqlglot import exp
 

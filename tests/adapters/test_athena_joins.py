@@ -75,6 +75,25 @@ def test_a_join_without_rows_has_no_files_and_is_an_empty_table(s3):
     assert athena_joins.load_joined(s3, "data", PREFIX) == SCHEMA.empty_table()
 
 
-def test_a_join_tells_whose_answers_it_holds():
-    assert athena_joins.package_of(PREFIX) == "7"
-    assert athena_joins.package_of(layout.join_prefix("a-model", "12-0f-3e")) == "12"
+def test_a_join_tells_which_question_it_answers():
+    prefix = layout.join_prefix("a-model", "12-0f3e-5d-9")
+    assert athena_joins.is_of(prefix, "12-0f3e")
+    assert not athena_joins.is_of(prefix, "12-0f")
+    assert not athena_joins.is_of(prefix, "2-0f3e")
+
+
+def test_what_was_joined_is_listed_for_athena_to_count(s3):
+    assert athena_joins.save_joined_list(s3, "data", PREFIX) == 0
+    put(s3, f"{PREFIX}joined/one")
+    assert athena_joins.save_joined_list(s3, "data", PREFIX) == 1
+    listed = s3.get_object(Bucket="data", Key=f"{PREFIX}rows/objects.txt")["Body"].read()
+    assert listed == f"s3://data/{PREFIX}joined/one\n".encode()
+    assert athena_joins.joined_location("data", "m", "7-abc") == f"s3://data/{PREFIX}rows/"
+
+
+def test_counts_of_several_objects_are_read_in_their_types(s3):
+    schema = pa.schema([("part", pa.string()), ("n", pa.int64())])
+    for name, rows in (("0-0/a", 1), ("1-0/a", 2)):
+        put(s3, f"{PREFIX}counts/{name}", parquet(pa.table({"part": ["rows"], "n": pa.array([rows], pa.int32())})))
+    found = athena_joins.load_counts(s3, "data", f"{PREFIX}counts/", schema)
+    assert pa.concat_tables(found) == pa.table({"part": ["rows", "rows"], "n": [1, 2]}, schema)

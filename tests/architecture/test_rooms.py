@@ -30,6 +30,10 @@ MAY_IMPORT = {
     "estimation": {"comparisons", "config", "outcomes", "performance"},
     # All that is known of a window's answers: what performance, estimation and slices find, put together and judged once.
     "quality": {"config", "estimation", "outcomes", "performance", "slices"},
+    # The same counted by Athena: SQL that reads what those rooms read, and its answers as their counts.
+    "window_sql": {
+        "columns", "comparisons", "config", "estimation", "labels", "outcomes", "performance", "quality", "slices",
+    },
     "gate": {"columns", "comparisons", "config", "performance", "slices"},
     "staging": {"comparisons", "config", "gate"},
     "model_monitor": {"columns", "config", "drift", "performance", "profile"},

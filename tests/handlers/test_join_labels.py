@@ -8,6 +8,7 @@ from kedge.errors import JoinCancelledError, JoinUnfinishedError
 from kedge.profile.day import DayProfile, encode_day
 from lambdas.adapters import athena_queries, clients
 from lambdas.handlers import join_labels
+from lambdas.steps.measuring.join_window import measured_columns
 from lambdas.steps.requests import JoinRequest, JudgeRequest
 from tests.handlers.monitor_world import BUCKET, MODEL, message, monitor_world
 
@@ -17,7 +18,6 @@ BODY = {
     "time": "2016-02-01T02:00:00Z",
     "window": WINDOW,
     "start": WINDOW["start"],
-    "columns": ["prediction"],
 }
 
 
@@ -83,7 +83,8 @@ def test_a_query_is_waited_for_while_there_is_time(world, polls):
     polls(2)
     body = join_labels.handler(message(BODY), context(seconds=600))
     assert world.received("performance") == [body]
-    assert JudgeRequest.model_validate(body).joined_prefix == f"athena/{MODEL}/3-r1/"
+    prefix = JudgeRequest.model_validate(body).joined_prefix
+    assert (prefix.partition("-")[0], prefix[-4:]) == ("athena/hotel", "-r1/")
 
 
 def test_a_query_that_somebody_cancels_fails_the_message(world, polls):
@@ -110,7 +111,7 @@ def test_tables_are_described_once_and_stay(world):
     assert [column["Name"] for column in tables[0]["StorageDescriptor"]["Columns"]] == [
         "kedge_row_id",
         "kedge_time",
-        "prediction",
+        *(name.lower() for name in measured_columns(world.config)),
         "row_id",
         "time",
     ]
@@ -122,11 +123,12 @@ def test_without_a_deployed_package_there_is_nothing_to_join(world):
     assert queries() == []
 
 
-def test_columns_of_a_champion_that_was_replaced_meanwhile_are_not_joined(world):
+def test_after_an_attempt_that_was_killed_drift_is_judged_before_anything_else(world):
     answered(world)
-    asked = message({**BODY, "columns": ["prediction", "a_feature_of_before"]})
-    passed_on = join_labels.handler(asked, context(seconds=600))
-    (body,) = world.received("performance")
-    assert body == passed_on
-    assert "another package, with other columns" in body["not_measured"]
-    assert queries() == []
+    event = message(BODY)
+    event["Records"][0]["attributes"] = {"ApproximateReceiveCount": "2"}
+    join_labels.handler(event, context(seconds=600))
+    first, second = world.received("performance")
+    assert first["not_measured"] == "an earlier attempt to join its labels did not end; Kedge tries again"
+    assert "joined_prefix" in second
+    assert "not_measured" not in second

@@ -18,7 +18,7 @@ from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
 from lambdas.adapters.state import champions
 from lambdas.handlers import detect_drift
-from lambdas.handlers.measure_performance import Settings, measure, stretch_of
+from lambdas.handlers.measure_performance import Settings, WindowToMeasure, measure, stretch_of
 from lambdas.steps.requests import JudgeRequest
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings, publish_labels
@@ -62,7 +62,8 @@ def with_fairness(config, *, attributes=(), fields=(), columns=()):
 def measured(world, config):
     request, settings = JudgeRequest.from_event(load_event("message_judge")), Settings.from_environment()
     champion = champions.load(world.dynamodb, TABLE, MODEL)
-    body = measure(request, settings, config, champion, stretch_of(request, settings, config, champion, lambda: True))
+    stretch = stretch_of(request, settings, config, champion, lambda: True)
+    body = measure(WindowToMeasure(request, settings, config, champion, stretch), None)
     return json.loads(world.read(body["performance_key"]))
 
 

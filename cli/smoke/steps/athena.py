@@ -12,9 +12,10 @@ from cli.smoke.world import Smoke
 from kedge.comparisons import counted
 from kedge.instants import to_text
 from kedge.own_columns import ROW_ID
+from kedge.window_sql.joined import REPEATED
 from lambdas.adapters import athena_joins
 from lambdas.adapters.bucket import layout, objects
-from lambdas.steps.join_window import joined_in_memory, measured_columns
+from lambdas.steps.measuring.join_window import joined_in_memory
 
 REQUESTS = 60
 
@@ -28,7 +29,7 @@ def prove(smoke: Smoke) -> Proof:
     measure(smoke, champion, names)
     start, end = champion.promoted_at, smoke.now + timedelta(minutes=1)
     prefix = _joined_by_athena(smoke, start, end)
-    there = athena_joins.load_joined(s3, smoke.bucket, prefix).sort_by(ROW_ID)
+    there = athena_joins.load_joined(s3, smoke.bucket, prefix).drop_columns([REPEATED]).sort_by(ROW_ID)
     here = joined_in_memory(s3, smoke.bucket, smoke.config, champion, start, end)
     here = here.sort_by(ROW_ID).select(there.column_names) if here is not None else there.slice(0, 0)
     arn = f"arn:aws:s3:::{smoke.bucket}/{prefix}joined/"
@@ -47,7 +48,7 @@ def _joined_by_athena(smoke: Smoke, start: datetime, end: datetime) -> str:
     known = set(objects.list_folders(s3, smoke.bucket, below))
     window = {"start": to_text(start), "end": to_text(end)}
     message = {"model": MODEL, "time": to_text(end), "window": window, "start": to_text(start)}
-    url = smoke.send(MONITORING, "Joins", {**message, "columns": measured_columns(smoke.config)})
+    url = smoke.send(MONITORING, "Joins", message)
 
     def joined() -> str | None:
         new = [prefix for prefix in objects.list_folders(s3, smoke.bucket, below) if prefix not in known]

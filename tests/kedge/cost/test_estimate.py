@@ -105,7 +105,7 @@ def with_endpoint(yaml):
 def test_a_large_window_is_joined_on_athena_and_paid_by_its_bytes():
     found = estimate(make_config(DAILY), measured(), rows_a_day=1_000_000)
     # 7 days of 40 bytes a row and label are 280 MB, above the 256 MiB of the YAML's default.
-    assert line(found, "Athena, TB that the joins read").quantity == pytest.approx(DAYS * 280e6 / 1e12)
+    assert line(found, "Athena, TB that joins and counts read").quantity == pytest.approx(DAYS * 3 * 280e6 / 1e12)
     few = estimate(make_config(DAILY), measured(), rows_a_day=900_000)
     assert not [each for each in few.lines if each.unit == "Athena TB"]
 
@@ -120,9 +120,9 @@ def test_the_endpoints_errors_are_looked_at_twice_a_day_unless_they_have_an_alar
 
 def test_a_function_that_runs_for_two_reasons_is_one_line():
     found = estimate(make_config(DAILY), measured(), rows_a_day=1_000_000)
-    # A second for each of the two runs, and a tenth of one for each million of the window's rows.
+    # A second for each of the two runs: Athena counts the window's rows.
     seconds = line(found, "Lambda measure_performance, GB-seconds").quantity
-    assert seconds == pytest.approx(DAYS * 2 * (1 + 1 + 7 * 0.1))
+    assert seconds == pytest.approx(DAYS * 2 * (1 + 1))
 
 
 def test_a_model_that_sends_no_metrics_makes_no_call_for_them():
@@ -149,8 +149,8 @@ def test_wider_rows_take_longer_and_are_as_many_calls():
 def test_a_run_that_would_not_end_is_said():
     slow = {**PER_ROW, "window_rows": Work(1e-4)}
     functions = measured().functions | {"measure_performance": Function(2048, 600, 0.0, Work(), slow)}
-    found = estimate(make_config(DAILY), measured(functions=functions), rows_a_day=1_000_000)
-    assert "a run of measure_performance would last 700 s, and may last 600" in "; ".join(found.assumptions)
+    found = estimate(make_config(DAILY), measured(functions=functions), rows_a_day=900_000)
+    assert "a run of measure_performance would last 630 s, and may last 600" in "; ".join(found.assumptions)
 
 
 def test_a_change_is_paid_by_its_instances_and_a_watched_model_has_none():

@@ -65,8 +65,8 @@ def test_labels_of_a_class_that_the_yaml_names_by_now_are_told_apart_from_strang
     table = join_labels(answered, [day], ())
     rows = labelled_rows(table, config, now=10.0 * DAY, unmatched=0, classes=("low", "middle", "high"))
     assert (rows.newer, rows.strange, rows.labelled.sum()) == (1, 1, 1)
-    assert rows.coverage()["labels_newer"] == 1
-    assert rows.sentences() == (
+    assert rows.facts().coverage()["labels_newer"] == 1
+    assert rows.facts().sentences() == (
         "1 label of classes that the YAML names now and this package does not know: quality is measured without them, and "
         "the next package learns from them",
     )
@@ -77,8 +77,8 @@ def test_labels_that_name_no_row_are_said():
     table = join_labels(pa.table({"kedge_row_id": ["a"], "kedge_time": at([0]), "prediction": [0.1]}), [], ())
     rows = labelled_rows(table, config, now=0.0, unmatched=3)
     assert rows.unmatched == 3
-    assert rows.sentences()[0].startswith("3 labels collected lately match no answered row")
-    assert rows.coverage() == {"rows": 1, "labelled_rows": 0, "labels_strange": 0, "labels_unmatched": 3}
+    assert rows.facts().sentences()[0].startswith("3 labels collected lately match no answered row")
+    assert rows.facts().coverage() == {"rows": 1, "labelled_rows": 0, "labels_strange": 0, "labels_unmatched": 3}
 
 
 def test_a_regressions_labels_are_of_one_class_and_must_be_numbers():
@@ -92,12 +92,12 @@ def test_of_two_answers_to_one_id_the_last_counts_and_a_contradiction_is_said():
     assert rows.table.column("prediction").to_pylist() == [0.2, 0.9]
     assert (rows.repeated, rows.conflicting) == (1, 1)
     assert rows.delays_days.tolist()[1] == 4.0
-    assert "1 answer contradicted by a later one" in rows.sentences()[0]
+    assert "1 answer contradicted by a later one" in rows.facts().sentences()[0]
 
 
 def test_an_answer_given_twice_alike_is_no_contradiction():
     rows = joined(["a", "a"], [0.1, 0.1], {}, times=[0, DAY])
-    assert (rows.rows, rows.repeated, rows.sentences()) == (1, 1, ())
+    assert (rows.rows, rows.repeated, rows.facts().sentences()) == (1, 1, ())
 
 
 def test_of_an_ids_labels_in_two_days_the_last_collected_counts_and_of_equals_the_later_days():
@@ -131,7 +131,7 @@ def test_fields_stand_under_their_own_names_but_for_those_that_the_requests_have
 
 def test_coverage_tells_how_late_labels_come_and_how_old_the_newest_is():
     rows = joined(["a", "b", "c"], [0.1, 0.2, 0.3], {"a": ("1", 2 * DAY), "b": ("0", 6 * DAY)}, times=[0, DAY, DAY])
-    assert rows.coverage() == {
+    assert rows.facts().coverage() == {
         "rows": 3,
         "labelled_rows": 2,
         "label_delay_days": {"median": 3.5, "longest": 5.0},

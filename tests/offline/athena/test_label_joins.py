@@ -68,15 +68,16 @@ class Deployed:
         for day, rows in by_day.items():
             self.put(f"labelled/{MODEL}/date={day}/labels.parquet", labelled(rows, CONFIG))
 
-    def join(self, *, start=START, end=END, columns=COLUMNS):
+    def join(self, *, start=START, end=END):
         window = {"start": "2016-01-04T00:00:00Z", "end": end.isoformat()}
         time = datetime(2016, 2, 1, 2, tzinfo=UTC).isoformat()
-        body = {"model": MODEL, "time": time, "window": window, "start": start.isoformat(), "columns": columns}
+        body = {"model": MODEL, "time": time, "window": window, "start": start.isoformat()}
         event = {"Records": [{"body": json.dumps(body)}]}
         return self.account.invoke_function(self.physical("KedgeMonitoring", "JoinLabels"), event)
 
     def joined(self, answer):
-        return athena_joins.load_joined(self.s3, self.bucket, answer["joined_prefix"])
+        found = athena_joins.load_joined(self.s3, self.bucket, answer["joined_prefix"])
+        return found.select(["kedge_row_id", "kedge_time", *COLUMNS, "label", "kedge_collected"])
 
     def sent_back(self):
         url = self.physical("KedgeMonitoring", "Performances")
@@ -154,7 +155,7 @@ def test_the_request_goes_back_to_be_measured_with_the_place_of_the_rows(world):
     answer = world.join()
     assert world.sent_back() == [answer]
     assert set(answer) == {"model", "time", "window", "joined_prefix", "new_labelled_rows"}
-    assert athena_joins.package_of(answer["joined_prefix"]) == "3"
+    assert answer["joined_prefix"].startswith(f"athena/{MODEL}/3-")
 
 
 def test_a_request_that_comes_twice_doubles_nothing(world):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kedge.arrays import Bools
 from kedge.config.model import ModelConfig
 from kedge.estimation.estimators import estimate_answers
 from kedge.estimation.report import WindowEstimates
-from kedge.labels.fold import FoldReport
 from kedge.labels.horizon import LabelHorizon
 from kedge.labels.labelled_rows import TRUTH, LabelledRows
 from kedge.outcomes.counts import count_outcomes
@@ -29,12 +30,21 @@ from kedge.quality.window import (
 from kedge.slices.counts import SliceCounts
 from kedge.slices.fairness import WindowRows, sensitive_counts
 from kedge.slices.judgement import CountedSlices, count_slices
+from kedge.window_sql.plan import GatheredWindow
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import baselines, kept_quality, layout
+from lambdas.adapters.bucket import kept_quality, layout
 from lambdas.adapters.bucket.baselines import Reference
 from lambdas.adapters.state import track_records
-from lambdas.steps.fold_labels import LABEL_LOOK_BACK_DAYS
 from lambdas.steps.requests import CADENCES, JudgeRequest
+
+
+@dataclass(frozen=True)
+class QualityPlace:
+    """Where a window's quality is looked up and kept."""
+
+    bucket: str
+    table: str
+    baseline: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,9 @@ class AnsweredWindow:
     config: ModelConfig
     rows: LabelledRows
     horizon: LabelHorizon
-    fold: FoldReport
+    learnt: LabelHorizon
+    notes: tuple[str, ...] = ()
+    learnt_until: datetime | None = None
 
     @property
     def answers(self) -> str:
@@ -54,32 +66,38 @@ class AnsweredWindow:
 
 
 def measure_window(
-    window: AnsweredWindow, reference: Reference, *, bucket: str, table: str, baseline: str
+    request: JudgeRequest, config: ModelConfig, gathered: GatheredWindow, reference: Reference, *, place: QualityPlace
 ) -> WindowQuality:
-    """Gather what is known of the window's answers and judge it; keep the estimator's record against the labels."""
-    s3, dynamodb, config = clients.s3(), clients.dynamodb(), window.config
-    record = track_records.load(dynamodb, table, config.model)
-    if window.request.is_aside:
+    """Judge what is known of the window's answers; keep the estimator's record against the labels."""
+    s3, dynamodb = clients.s3(), clients.dynamodb()
+    record = track_records.load(dynamodb, place.table, config.model)
+    if request.is_aside:
         # By what was known of the estimator then.
-        record = record.before(window.request.window.end)
-    end = window.request.window.end - CADENCES[config.cadence.judge]
-    before = kept_quality.load(s3, bucket, layout.performance_key(config.model, baseline, end))
+        record = record.before(request.window.end)
+    end = request.window.end - CADENCES[config.cadence.judge]
+    before = kept_quality.load(s3, place.bucket, layout.performance_key(config.model, place.baseline, end))
     quality = judge_quality(
-        gather_evidence(window, reference, baselines.load_slices(s3, bucket, config.model, baseline)),
+        gathered.evidence,
         QualityReference(reference.counts, reference.figures),
         config,
         earlier=EarlierWindows(record, before.concept_drift if before else None),
-        start=window.request.window.start,
+        start=request.window.start,
     )
-    if quality.estimate is not None and quality.estimate.record != record and not window.request.is_aside:
-        track_records.save(dynamodb, table, config.model, quality.estimate.record)
+    if quality.estimate is not None and quality.estimate.record != record and not request.is_aside:
+        track_records.save(dynamodb, place.table, config.model, quality.estimate.record)
     return quality
 
 
-def gather_evidence(window: AnsweredWindow, reference: Reference, slices: SliceCounts | None) -> QualityEvidence:
-    """Count the ripe rows, their groups and figures, and estimate from the answers alone."""
+def gather_rows(window: AnsweredWindow, reference: Reference, slices: SliceCounts | None) -> GatheredWindow:
+    """Count the ripe rows, their groups and figures, and estimate from the answers alone.
+
+    Parameters
+    ----------
+    slices : SliceCounts or None
+        The champion's holdout by slice, its groups named as the YAML allows.
+    """
     config, rows = window.config, window.rows
-    ripe = rows.ripe(window.horizon.days)
+    ripe, facts = rows.ripe(window.horizon.days), rows.facts()
     labelled = rows.table.filter(pa.array(ripe))
     outcomes, faults = read_outcomes(labelled, window.answers, TRUTH, config)
     counted = LabelledOutcomes(
@@ -87,27 +105,27 @@ def gather_evidence(window: AnsweredWindow, reference: Reference, slices: SliceC
         faults.unlabelled,
         window.horizon.reason,
         int((rows.labelled & ~ripe).sum()),
-        (
-            *faults.sentences(quoted=False),
-            *rows.sentences(),
-            *window.fold.sentences(days=LABEL_LOOK_BACK_DAYS),
-        ),
+        (*faults.sentences(quoted=False), *facts.sentences(), *window.notes),
     )
-    slices = slices.shown_as(config.hidden) if slices is not None else None
     known = slices.ruler.by_column if slices is not None else {}
-    return QualityEvidence(
+    people = WindowRows(rows.table, window.answers, TRUTH, ripe)
+    evidence = QualityEvidence(
         counted,
         estimates(window, reference),
         by_slice(labelled.filter(pa.array(faults.kept)), outcomes, slices, config) if slices is not None else None,
-        tuple(
-            sensitive_counts(
-                WindowRows(rows.table, window.answers, TRUTH, ripe), config, known, mark_key=reference.digest
-            )
-        ),
+        tuple(sensitive_counts(people, config, known, mark_key=reference.digest)),
         figures(window),
         # Rows that were counted before the YAML named the variants do not say which one answered.
         {name: counted_of(window, name) for name in config.endpoint.variants if VARIANT in rows.table.column_names},
     )
+    return GatheredWindow(evidence, facts, window.horizon, window.learnt, newer_than_training(window, ripe))
+
+
+def newer_than_training(window: AnsweredWindow, ripe: Bools) -> int:
+    """Ripe labelled rows that the champion cannot have learnt from; those before the window are not counted."""
+    until = window.learnt_until
+    age = (window.request.time - until) / timedelta(days=1) if until else np.inf
+    return int((window.rows.labelled & ripe & (window.rows.ages_days < age)).sum())
 
 
 def counted_of(window: AnsweredWindow, variant: str) -> LabelledOutcomes:

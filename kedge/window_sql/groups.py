@@ -1,0 +1,207 @@
+"""A window's rows by group, counted by Athena: slices, pairs of features, and groups of people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+from kedge.arrays import Ints
+from kedge.slices.counts import PROBABILITY_UNIT, SliceCounts, SliceTable, no_slices
+from kedge.slices.group_counts import UNKNOWN, GroupCounts, favourable_class
+from kedge.slices.groupings import Grouping, coarse_codes
+from kedge.slices.ruler import SliceRuler
+from kedge.window_sql.joined import KNOWN, RowSql
+from kedge.window_sql.parts import Counted, CountedPart, part
+from kedge.window_sql.values import band_code, double, group_code, rounded
+
+T = TypeVar("T")
+_ANSWERED = f"ak = {KNOWN}"
+_MEASURED = f"ripe AND {_ANSWERED} AND ys = {KNOWN}"
+# Grouped in one reading of the rows, so that the text of their groups fits into a query.
+_COLUMNS = 40
+
+
+@dataclass(frozen=True)
+class GroupsSql:
+    """What is counted by group.
+
+    Attributes
+    ----------
+    rows : RowSql
+    ruler : SliceRuler or None
+        The champion's slices, their groups named as the YAML allows; None where its package has none.
+    levels : mapping of str to Grouping
+        Groups of the sensitive columns that are no features.
+    """
+
+    rows: RowSql
+    ruler: SliceRuler | None = None
+    levels: Mapping[str, Grouping] = field(default_factory=dict)
+
+    def parts(self) -> list[str]:
+        """Each SELECT of slices by one column, and of groups of people."""
+        return [*self._slices(), *self._people()]
+
+    def pairs(self, pairs: Sequence[tuple[str, ...]]) -> list[str]:
+        """The SELECTs of slices by two columns."""
+        names = [*dict.fromkeys(name for pair in pairs for name in pair)]
+        source = f"{self.rows.select([*self._measures, *self._groups(names)])} WHERE {_MEASURED}"
+        found = []
+        for some in _in_batches(pairs):
+            crossed = [f"{self._crossed(pair, names)} AS x{place}" for place, pair in some]
+            inner = f"(SELECT *, {', '.join(crossed)} FROM {source}) AS p"  # noqa: S608
+            found.append(self._by("pairs", inner, {place: f"x{place}" for place, _ in some}))
+        return found
+
+    def read_singles(self, counted: Counted) -> SliceCounts | None:
+        """The slices by one column, as `count_singles` counts them."""
+        if self.ruler is None:
+            return None
+        names = [(grouping.column,) for grouping in self.ruler.groupings]
+        return SliceCounts(self.ruler, self._tables(counted, "slices", names))
+
+    def read_pairs(self, counted: Counted, singles: SliceCounts, pairs: Sequence[tuple[str, ...]]) -> SliceCounts:
+        """The same with the pairs beside them, as `with_pairs` counts them."""
+        return SliceCounts(singles.ruler, {**singles.tables, **self._tables(counted, "pairs", pairs)})
+
+    def read_people(self, counted: Counted) -> tuple[GroupCounts, ...]:
+        """The groups of each sensitive column, as `sensitive_counts` counts them."""
+        found = []
+        for place, grouping in enumerate(self._sensitive):
+            named = grouping.shown_as(self.rows.config.hidden).names
+            mine = counted.of("people").where("i", place)
+            counts = np.zeros((len(named), 2, 3), np.int64)
+            np.add.at(counts, (mine.key("a"), mine.key("b"), mine.key("c")), mine.rows)
+            by_name = {name: counts[group] for group, name in enumerate(named) if counts[group].any()}
+            found.append(GroupCounts(grouping.column, by_name))
+        return tuple(found)
+
+    @cached_property
+    def _sensitive(self) -> tuple[Grouping, ...]:
+        policy, known = self.rows.config.fairness, self.ruler.by_column if self.ruler else {}
+        bands = {name: Grouping(name, "numeric", edges=tuple(sorted(edges))) for name, edges in policy.bands.items()}
+        groups = {**self.levels, **known, **bands}
+        return tuple(groups[name] for name in policy.columns if name in groups and self.rows.rows.value(name))
+
+    def _slices(self) -> list[str]:
+        if self.ruler is None:
+            return []
+        own, found = self.ruler.groupings[-1], []
+        names = [grouping.column for grouping in self.ruler.groupings[:-1]]
+        code = "a" if self.ruler.classes else band_code("a", own.edges)
+        columns = [*self._groups(names), f"CAST({code} AS bigint) AS g{len(names)}"]
+        for some in _in_batches(columns):
+            source = f"{self.rows.select([*self._measures, *(sql for _, sql in some)])} WHERE {_MEASURED}"
+            found.append(self._by("slices", source, {place: f"g{place}" for place, _ in some}))
+        return found
+
+    def _by(self, name: str, source: str, columns: Mapping[int, str]) -> str:
+        sums = [f"sum(w{place})" for place in range(len(self._of_slices.sums))]
+        return part(name, source, keys={"b": "cell", "c": "hit"}, sums=sums, each=columns)
+
+    @property
+    def _of_slices(self) -> SliceRuler:
+        if self.ruler is None:
+            raise ValueError("slices are counted where a package has them")
+        return self.ruler
+
+    def _groups(self, names: Iterable[str]) -> list[str]:
+        return [self._group(self._of_slices.by_column[name], place) for place, name in enumerate(names)]
+
+    def _group(self, grouping: Grouping, place: int) -> str:
+        found = self.rows.rows.value(grouping.column)
+        code = group_code(*found, grouping) if found else str(len(grouping.names) - 1)
+        return f"CAST({code} AS bigint) AS g{place}"
+
+    def _crossed(self, pair: tuple[str, ...], names: Sequence[str]) -> str:
+        (one, _), (two, others) = (coarse_codes(self._of_slices.by_column[name]) for name in pair)
+        first, second = (_mapped(f"g{names.index(name)}", codes) for name, codes in zip(pair, (one, two), strict=True))
+        return f"({first} * {len(others)} + {second})"
+
+    @property
+    def _measures(self) -> list[str]:
+        """Cell, outcome and sums of a row, as `SliceCounter` counts it."""
+        ruler = self._of_slices
+        if ruler.classes:
+            return self._of_classes(ruler)
+        cell = f"{band_code('a', ruler.edges)} AS cell"
+        if ruler.problem == "binary_classification":
+            return [cell, "CASE WHEN y = 1 THEN 1 ELSE 0 END AS hit", f"{_units('a')} AS w0"]
+        return [cell, "0 AS hit", "a - y AS w0", "abs(a - y) AS w1", "(a - y) * (a - y) AS w2"]
+
+    def _of_classes(self, ruler: SliceRuler) -> list[str]:
+        hit = "CASE WHEN a = y THEN 1 ELSE 0 END AS hit"
+        if not ruler.is_scored:
+            return ["CAST(floor(a) AS bigint) AS cell", hit]
+        places = range(len(self.rows.config.prediction.probabilities))
+        chance = "".join(f" WHEN {k} THEN {self.rows.probability(k)}" for k in places)
+        own = f"(CASE a{chance} END)" if chance else "CAST(NULL AS double)"
+        apart = f"a * {len(ruler.edges) + 1} + " if ruler.apart > 1 else ""
+        cell = f"{apart}{band_code(own, ruler.edges)}"
+        known = f"{own} BETWEEN 0E0 AND 1E0"
+        return [
+            f"CASE WHEN {known} THEN {cell} ELSE {ruler.cells - 1} END AS cell",
+            hit,
+            f"CASE WHEN {known} THEN {_units(own)} ELSE 0E0 END AS w0",
+        ]
+
+    def _people(self) -> list[str]:
+        config, sensitive = self.rows.config, self._sensitive
+        if not sensitive:
+            return []
+        policy = config.fairness
+        if config.problem == "regression":
+            selected, truth = (f"{side} >= {double(policy.threshold or 0.0)}" for side in ("a", "y"))
+        else:
+            favourable = favourable_class(config)
+            selected, truth = f"a = {favourable}", f"y = {favourable}"
+            if config.problem == "binary_classification":
+                over = f"a >= {double(config.prediction.threshold)}"
+                selected = over if favourable else f"NOT ({over})"
+        known = f"CASE WHEN ripe AND ys = {KNOWN} THEN CASE WHEN {truth} THEN 1 ELSE 0 END ELSE {UNKNOWN} END"
+        more = [f"CASE WHEN {selected} THEN 1 ELSE 0 END AS selected", f"{known} AS truth"]
+        more += [self._group(grouping, place) for place, grouping in enumerate(sensitive)]
+        source = f"{self.rows.select(more)} WHERE {_ANSWERED}"
+        columns = {place: f"g{place}" for place in range(len(sensitive))}
+        return [part("people", source, keys={"b": "selected", "c": "truth"}, each=columns)]
+
+    def _tables(
+        self, counted: Counted, name: str, columns: Sequence[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], SliceTable]:
+        found = counted.of(name)
+        return {
+            each: _filled(no_slices(self._of_slices, each), found.where("i", place))
+            for place, each in enumerate(columns)
+        }
+
+
+def _in_batches(columns: Sequence[T]) -> Iterator[list[tuple[int, T]]]:
+    numbered = [*enumerate(columns)]
+    return (numbered[start : start + _COLUMNS] for start in range(0, len(numbered), _COLUMNS))
+
+
+def _filled(table: SliceTable, found: CountedPart) -> SliceTable:
+    if len(found):
+        group, cell = found.key("a"), found.key("b")
+        np.add.at(table.counts, (group, cell, found.key("c")), found.rows)
+        for place in range(table.sums.shape[2]):
+            np.add.at(table.sums, (group, cell, place), found.sums(place + 1))
+    return table
+
+
+def _mapped(column: str, codes: Ints) -> str:
+    """A column's code looked up in a list of coarser ones."""
+    return f"CASE {column}{''.join(f' WHEN {fine} THEN {coarse}' for fine, coarse in enumerate(codes))} END"
+
+
+def _units(chance: str) -> str:
+    return rounded(f"({chance} * {double(1 / PROBABILITY_UNIT)})")
+
+
+def with_mark(levels: Mapping[str, Grouping], mark_key: str) -> dict[str, Grouping]:
+    """The groups whose hidden levels are named by marks, alike in every window."""
+    return {name: replace(grouping, mark_key=mark_key) for name, grouping in levels.items()}

@@ -1,0 +1,1 @@
+"""A window measured: its rows joined, here or by Athena, counted and judged."""

@@ -1,0 +1,29 @@
+"""Athena's SQL run over tables by DuckDB, for tests without an account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+import pyarrow as pa
+import sqlglot
+
+from offline.athena.queries import TRINO_FUNCTIONS
+
+
+def run_sql(select: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+    """The rows of a SELECT in Athena's dialect over tables by name, times by the millisecond and without a zone."""
+    parsed = sqlglot.parse_one(select, read="athena")
+    with duckdb.connect(config={"threads": 1}) as connection:
+        for macro in TRINO_FUNCTIONS:
+            connection.execute(macro)
+        for name, rows in tables.items():
+            connection.register(name, _as_athena_reads(rows))
+        for table in parsed.find_all(sqlglot.exp.Table):
+            table.set("db", None)
+        return connection.execute(parsed.sql("duckdb")).fetch_arrow_table()
+
+
+def _as_athena_reads(rows: pa.Table) -> pa.Table:
+    kinds = [pa.timestamp("ms") if pa.types.is_timestamp(field.type) else field.type for field in rows.schema]
+    return rows.cast(pa.schema(list(zip(rows.column_names, kinds, strict=True))), safe=False)
