@@ -1,4 +1,4 @@
-"""Profiles that stay packed until they are asked for: those of a wide model's day would not fit into memory side by side."""
+"""Profiles that stay packed until they are needed: those of a wide model's day would not fit into memory side by side."""
 
 from __future__ import annotations
 
