@@ -83,7 +83,7 @@ def _read_figures(work: Path, models: int) -> list[Figure]:
 
 
 def write_definitions(folder: Path, models: int) -> None:
-    """So many models as a package holds them: each as YAML, and all in one file of JSON."""
+    """As many models as there are, as a package holds them: each as YAML, and all in one file of JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     text, parsed = (example_models() / EXAMPLE).read_text(encoding="utf-8"), list[str]()
     name = EXAMPLE.removesuffix(".yaml")
