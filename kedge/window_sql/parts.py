@@ -25,6 +25,9 @@ COUNTED = pa.schema(
 # Of a query's 262,144 bytes; UNLOAD adds few.
 # https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
 QUERY_BYTES = 250_000
+# Trino refuses a query of more than 150 stages; a SELECT here has up to four.
+# https://trino.io/docs/current/admin/properties-query-management.html
+QUERY_PARTS = 30
 
 
 def part(
@@ -87,7 +90,8 @@ def queries(parts: Iterable[str]) -> Iterator[str]:
     """
     together: list[str] = []
     for select in parts:
-        if together and sum(len(each.encode()) + 11 for each in (*together, select)) > QUERY_BYTES:
+        size = sum(len(each.encode()) + 11 for each in (*together, select))
+        if together and (size > QUERY_BYTES or len(together) == QUERY_PARTS):
             yield "\nUNION ALL\n".join(together)
             together = []
         together.append(select)

@@ -10,7 +10,7 @@ from kedge.columns.casting import MISSING_WORDS, cast_numbers
 from kedge.columns.class_codes import class_codes
 from kedge.outcomes.score_cells import cells_of, coarsened
 from kedge.slices.groupings import Grouping
-from kedge.window_sql.parts import COUNTED, QUERY_BYTES, Counted, part, queries, total
+from kedge.window_sql.parts import COUNTED, QUERY_BYTES, QUERY_PARTS, Counted, part, queries, total
 from kedge.window_sql.values import class_code, double, group_code, log_loss, number, rounded, score_cell
 from tests.athena_sql import run_sql
 
@@ -112,3 +112,8 @@ def test_a_query_is_never_longer_than_athena_takes():
     assert len(found) == 3
     assert all(len(query.encode()) <= QUERY_BYTES for query in found)
     assert "\nUNION ALL\n".join(found) == "\nUNION ALL\n".join(parts)
+
+
+def test_a_query_has_no_more_parts_than_trino_plans():
+    found = [query.count("SELECT") for query in queries(["SELECT 1"] * (2 * QUERY_PARTS + 1))]
+    assert found == [QUERY_PARTS, QUERY_PARTS, 1]
