@@ -25,7 +25,18 @@ from tests.adapters.state_table import make_state_table
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 BUCKET, TABLE, MODEL = "kedge-data", "kedge-state", "hotel-cancellations"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/jobs"
+TRAINER = f"arn:aws:iam::{ACCOUNT}:role/training"
 IMAGES = '{"xgboost 3.2-0": "image:1"}'
+# What snapshot_data finds in its environment beside what every function does.
+SNAPSHOT_ENVIRONMENT = {
+    "TRAINING_IMAGES": IMAGES,
+    "ATHENA_DATABASE": "kedge",
+    "ATHENA_WORKGROUP": "kedge",
+    "TRAINING_SOURCES": '{"training": "s3://code/source.tar.gz"}',
+    "TRAINING_ROLE_ARN": TRAINER,
+    "SCORING_ROLE_ARN": ROLE,
+    "KMS_KEY_ID": "key",
+}
 CONTEXT = SimpleNamespace(
     function_name="f",
     memory_limit_in_mb=512,

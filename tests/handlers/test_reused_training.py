@@ -14,24 +14,14 @@ from lambdas.handlers import pin_artefact, snapshot_data
 from tests.handlers.aws_world import (
     BUCKET,
     CONTEXT,
-    IMAGES,
     MODEL,
     ROLE,
+    SNAPSHOT_ENVIRONMENT,
     aws_world,
     moto_backend,
 )
 from tests.handlers.bookings import load_bookings
 from tests.handlers.test_snapshot_data import parquet
-
-ENVIRONMENT = {
-    "TRAINING_IMAGES": IMAGES,
-    "ATHENA_DATABASE": "kedge",
-    "ATHENA_WORKGROUP": "kedge",
-    "TRAINING_SOURCES": '{"training": "s3://code/source.tar.gz"}',
-    "TRAINING_ROLE_ARN": ROLE,
-    "SCORING_ROLE_ARN": ROLE,
-    "KMS_KEY_ID": "key",
-}
 
 
 class Attempts:
@@ -75,7 +65,7 @@ class Attempts:
 
 @pytest.fixture
 def attempts(monkeypatch):
-    with aws_world(monkeypatch, **ENVIRONMENT) as world:
+    with aws_world(monkeypatch, **SNAPSHOT_ENVIRONMENT) as world:
         yield Attempts(world)
 
 

@@ -16,26 +16,16 @@ from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.training import training_data
 from lambdas.handlers.snapshot_data import handler
-from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world
+from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, ROLE, SNAPSHOT_ENVIRONMENT, TABLE, TRAINER, aws_world
 from tests.handlers.bookings import answer, load_bookings, publish_labels
 
 NOW = datetime(2015, 12, 1, tzinfo=UTC)
 PREFIX = f"retraining/{MODEL}/run-1"
-TRAINER = ROLE.replace("jobs", "training")
 
 
 @pytest.fixture
 def world(monkeypatch):
-    environment = {
-        "TRAINING_IMAGES": IMAGES,
-        "ATHENA_DATABASE": "kedge",
-        "ATHENA_WORKGROUP": "kedge",
-        "TRAINING_SOURCES": '{"training": "s3://code/source.tar.gz"}',
-        "TRAINING_ROLE_ARN": TRAINER,
-        "SCORING_ROLE_ARN": ROLE,
-        "KMS_KEY_ID": "key",
-    }
-    with aws_world(monkeypatch, **environment) as world:
+    with aws_world(monkeypatch, **SNAPSHOT_ENVIRONMENT) as world:
         yield world
 
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from tests.handlers.aws_world import BUCKET, IMAGES, MODEL, ROLE, aws_world, moto_backend
+from tests.handlers.aws_world import BUCKET, MODEL, SNAPSHOT_ENVIRONMENT, aws_world, moto_backend
 from tests.handlers.large_history import write_history
 from tests.handlers.memory_watch import endpoint, run_apart
 
@@ -16,16 +16,7 @@ DAYS = 30
 
 @pytest.fixture
 def world(monkeypatch):
-    environment = {
-        "TRAINING_IMAGES": IMAGES,
-        "ATHENA_DATABASE": "kedge",
-        "ATHENA_WORKGROUP": "kedge",
-        "TRAINING_SOURCES": '{"training": "s3://code/source.tar.gz"}',
-        "TRAINING_ROLE_ARN": ROLE,
-        "SCORING_ROLE_ARN": ROLE,
-        "KMS_KEY_ID": "key",
-    }
-    with aws_world(monkeypatch, page_items=None, **environment) as world, endpoint(monkeypatch):
+    with aws_world(monkeypatch, page_items=None, **SNAPSHOT_ENVIRONMENT) as world, endpoint(monkeypatch):
         yield world
 
 

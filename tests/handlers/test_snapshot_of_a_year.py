@@ -16,7 +16,7 @@ import pytest
 from kedge.config.reading import parse_model_config
 from offline.account import Account
 from tests.adapters.state_table import make_state_table
-from tests.handlers.aws_world import BUCKET, IMAGES, MODEL, ROLE, TABLE
+from tests.handlers.aws_world import BUCKET, MODEL, SNAPSHOT_ENVIRONMENT, TABLE
 from tests.handlers.large_history import write_history
 from tests.handlers.memory_watch import ROOT, run_apart
 
@@ -27,16 +27,9 @@ MORE = f"""
 labels: {{label_horizon_days: 3, athena_from_bytes: 0}}
 training: {{window_days: 400, class_ratio_max: 1, maximum_rows: {WANTED}, maximum_holdout_rows: 5000}}
 """
-ENVIRONMENT = {
+ENVIRONMENT = SNAPSHOT_ENVIRONMENT | {
     "DATA_BUCKET": BUCKET,
     "STATE_TABLE": TABLE,
-    "ATHENA_DATABASE": "kedge",
-    "ATHENA_WORKGROUP": "kedge",
-    "TRAINING_IMAGES": IMAGES,
-    "TRAINING_SOURCES": '{"training": "s3://code/source.tar.gz"}',
-    "TRAINING_ROLE_ARN": ROLE,
-    "SCORING_ROLE_ARN": ROLE,
-    "KMS_KEY_ID": "key",
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
 
