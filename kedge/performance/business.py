@@ -24,6 +24,8 @@ from kedge.stored import build
 
 # The rows that a figure counts: by decision, and, if the first word says right or wrong, by the label too.
 DECIDED = {"decided_positive": True, "true_positive": True, "false_positive": True}
+# What must have come true, of figures about right or wrong decisions.
+CAME_TRUE = {"true_positive": 1, "false_positive": 0, "true_negative": 0, "false_negative": 1}
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,9 @@ def _counted(figure: BusinessFigure, decided: Bools | None, truth: Ints | None) 
     about = decided == (figure.over in DECIDED)
     if not figure.needs_label or truth is None:
         return about, np.zeros(len(about), bool)
-    came_true = figure.over in ("true_positive", "false_negative")
+    wanted = CAME_TRUE.get(figure.over)
     # The figure does not count a row that was decided the other way, whatever its label will be.
-    return about & (truth == came_true), about & (truth < 0)
+    return about if wanted is None else about & (truth == wanted), about & (truth < 0)
 
 
 def add_up(values: Floats) -> FigureSums:

@@ -12,7 +12,7 @@ from kedge.estimation.estimators import ClassEstimator, Estimator, LossEstimator
 from kedge.labels.join_sql import sql_moment
 from kedge.outcomes.binary import CALIBRATION_BINS
 from kedge.outcomes.score_cells import MAXIMUM_CELLS
-from kedge.performance.business import DECIDED
+from kedge.performance.business import CAME_TRUE, DECIDED
 from kedge.window_sql.facts import JoinedFacts
 from kedge.window_sql.joined import KNOWN, OUTSIDE, UNREADABLE, RowSql
 from kedge.window_sql.parts import part, total
@@ -164,6 +164,7 @@ class CountsSql:
         about = f"a {side} {double(config.prediction.threshold)}"
         if not figure.needs_label:
             return f"(CASE WHEN {about} THEN x ELSE 0E0 END)"
-        wanted = 1 if figure.over in ("true_positive", "false_negative") else 0
-        known = f"ripe AND {_LABELLED}"
-        return f"(CASE WHEN NOT ({about}) THEN 0E0 WHEN NOT ({known}) THEN NULL WHEN y = {wanted} THEN x ELSE 0E0 END)"
+        unknown = f"NOT ({about}) THEN 0E0 WHEN NOT (ripe AND {_LABELLED}) THEN NULL"
+        if figure.over not in CAME_TRUE:
+            return f"(CASE WHEN {unknown} ELSE x END)"
+        return f"(CASE WHEN {unknown} WHEN y = {CAME_TRUE[figure.over]} THEN x ELSE 0E0 END)"

@@ -60,7 +60,7 @@ business:
 {figures}
 """
 FIGURES = "".join(
-    f"  - {{name: of_{over}, column: amount, over: {over}}}\n"
+    f"  - {{name: of_{over}, column: amount, over: {over}}}\n  - {{name: repaid_{over}, label_field: refund, over: {over}}}\n"
     for over in (
         "decided_positive",
         "decided_negative",

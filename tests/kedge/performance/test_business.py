@@ -36,6 +36,9 @@ ROWS = pa.table(
 )
 
 
+DECISIONS = ("decided_positive", "decided_negative")
+
+
 def config(figures: str):
     return parse_model_config(f"{YAML}business: [{figures}]", source="hotel.yaml")
 
@@ -68,6 +71,12 @@ def test_a_value_of_a_label_record_waits_for_a_ripe_label():
     figure = "{name: refunds, label_field: refund}"
     assert sums(figure)["refunds"] == FigureSums(4, 45.0, 100.0 + 900.0 + 25.0)
     assert sums(figure, ripe=(True, False, False, False, True))["refunds"] == FigureSums(1, 10.0, 100.0)
+
+
+def test_a_value_of_a_label_record_counts_whatever_came_true_of_the_decisions_that_it_is_about():
+    labelled = sums("{name: refunds, label_field: refund}")["refunds"]
+    of_decisions = [sums(f"{{name: refunds, label_field: refund, over: {each}}}")["refunds"] for each in DECISIONS]
+    assert labelled.total and sum(found.total for found in of_decisions) == labelled.total
 
 
 def test_figures_of_parts_add_up_and_survive_json():
