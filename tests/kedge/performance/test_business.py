@@ -76,7 +76,8 @@ def test_a_value_of_a_label_record_waits_for_a_ripe_label():
 def test_a_value_of_a_label_record_counts_whatever_came_true_of_the_decisions_that_it_is_about():
     labelled = sums("{name: refunds, label_field: refund}")["refunds"]
     of_decisions = [sums(f"{{name: refunds, label_field: refund, over: {each}}}")["refunds"] for each in DECISIONS]
-    assert labelled.total and sum(found.total for found in of_decisions) == labelled.total
+    assert labelled.total
+    assert sum(found.total for found in of_decisions) == labelled.total
 
 
 def test_figures_of_parts_add_up_and_survive_json():
