@@ -70,6 +70,7 @@ def add_budget(scope: Construct, usd: float, *, topic: sns.Topic, key: kms.IKey)
     subscriber = budgets.CfnBudget.SubscriberProperty(subscription_type="SNS", address=topic.topic_arn)
     told = [("ACTUAL", percent) for percent in ACTUAL_PERCENT] + [("FORECASTED", FORECAST_PERCENT)]
     tag, value = stage.tag
+    # A change of what is told makes CloudFormation replace the budget, whose name is taken then: AlreadyExists. Change the name too.
     budget = budgets.CfnBudget(
         scope,
         "Budget",

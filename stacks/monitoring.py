@@ -375,10 +375,10 @@ class Monitoring(cdk.Stack):
                 period=cdk.Duration.hours(self._watch_hours),
                 statistic="Maximum",
             )
-            whose = f"a model of {mail_list.replace('-', ' ', 1)}" if mail_list else "a model"
+            whose = f"a model of the list {mail_list}" if mail_list else "a model"
             says = (
                 f"Kedge: {whose} is not judged, is not captured, fails, or has a definition that cannot be followed; a message of Kedge's "
-                "names it, and so does kedge status"
+                "names it, and so does the log of watch_monitor"
             )
             people = mail.alarm_topic(self, mail_list) if mail_list else self._storage.alerts
             name = f"{MODELS_IN_ALARM}-{mail_list}" if mail_list else MODELS_IN_ALARM

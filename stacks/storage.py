@@ -64,7 +64,8 @@ class Storage(cdk.Stack):
         mail.add_alarm_topics(self, self.key)
         if not mail.alert_email:
             cdk.Annotations.of(self.alerts).add_warning_v2(
-                "kedge:nobody", "nobody gets a mail: write alert_email into the context of cdk.json"
+                "kedge:nobody",
+                "nobody gets a mail of the deployment's own, nor of a budget: write alert_email into the context of cdk.json",
             )
 
     def _key(self, arn: str | None, *, chat: bool) -> kms.IKey:

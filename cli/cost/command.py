@@ -42,6 +42,10 @@ def cost(  # noqa: PLR0913  # an option each
     """
     if actual:
         with in_a_sentence("cost"):
+            if config is not None:
+                raise BadInputError(
+                    "--actual reads what was spent, not a YAML: name a model, or none for all, and remove --config"
+                )
             show_actual(model, region, endpoint_url, days, as_json=as_json)
         return
     with in_a_sentence("cost"):
@@ -69,6 +73,9 @@ def show_actual(model: str | None, region: str | None, endpoint_url: str | None,
     from cli.cost.table import print_spent
 
     found = read_spent(deployment_of(region, endpoint_url), days)
+    if model is not None and model not in found.by_model:
+        known = ", ".join(sorted(found.by_model)) or "none of any model's"
+        raise BadInputError(f"nothing was spent that carries the model {model}; there are costs of: {known}")
     if as_json:
         typer.echo(
             json.dumps(

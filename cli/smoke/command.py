@@ -95,9 +95,7 @@ def _prepare(models: Path) -> None:
     path = models / DEFINITION.name
     write_all({path: DEFINITION.read_text(encoding="utf-8")})
     typer.echo(f"{path}: written; deploy it like any model (`make deploy`), then `kedge smoke`")
-    typer.echo(
-        "After the smoke you may delete the file and deploy again. While nothing serves it, its two alarms cost 20 cents a month."
-    )
+    typer.echo("After the smoke you may delete the file and deploy again. While nothing serves it, it costs nothing.")
 
 
 def _ask(world: Smoke, *, keep: bool, yes: bool, afresh: bool) -> None:

@@ -42,7 +42,9 @@ def incident_of(model: str, kind: str, time: datetime, detail: Mapping[str, Any]
     'm/run/m-r1'
     """
     if kind == "alarm":
-        return Incident(f"{model}/alarm/{detail['alarm']}", detail["state"] == "OK")
+        # Of models that ring together one is the first, and the same cause may begin again while another one's lasts.
+        began = f"/{detail['since']}" if "since" in detail else ""
+        return Incident(f"{detail.get('first', model)}/alarm/{detail['alarm']}{began}", detail["state"] == "OK")
     episode = detail.get("alarm_episode")
     if isinstance(episode, Mapping):
         return Incident(episode_name(model, str(episode.get("opened") or episode["since"])), episode["news"] == "ends")

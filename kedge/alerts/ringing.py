@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -12,6 +12,8 @@ from kedge.instants import from_text, to_text
 
 # How many models a message names; of more it says the number.
 NAMED = 20
+# A model whose definition is broken cannot be looked at for anything else.
+BROKEN = "BrokenDefinitions"
 # Requests that failed one by one are no endpoint that fails.
 FAILED_MIN = 3
 
@@ -48,7 +50,7 @@ CAUSES: Mapping[str, RingCause] = {
         "Read the endpoint's log group. If it began with a release: kedge rollback MODEL --reason WHY. To hear of it within 15 minutes, "
         "set health.server_error_fraction, which is an alarm of its own.",
     ),
-    "BrokenDefinitions": RingCause(
+    BROKEN: RingCause(
         1,
         "its definition in the data bucket cannot be followed",
         "The log of watch_monitor says what is wrong with the YAML. Until then the model is not watched.",
@@ -59,30 +61,68 @@ CAUSES: Mapping[str, RingCause] = {
 
 @dataclass(frozen=True)
 class Bundle:
-    """Models that began to ring at the same look, for the same cause, and whose messages go the same way."""
+    """Models that began to ring at the same look, for the same cause, and whose messages go the same way.
+
+    Attributes
+    ----------
+    models : tuple of str
+        Those that people were told of, and that ring or have stopped since.
+    quiet : tuple of str
+        Those of them that have stopped: one that rings again is told of anew.
+    first : str
+        In whose name it was told, whatever became of that model: a pager knows the incident by it.
+    """
 
     cause: str
     since: datetime
     models: tuple[str, ...]
+    quiet: tuple[str, ...] = ()
+    first: str = ""
+
+    @classmethod
+    def began(cls, cause: str, since: datetime, models: Sequence[str]) -> Self:
+        """Of models that nobody knows of yet."""
+        return cls(cause, since, tuple(models), first=models[0])
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
         """As `to_json` wrote it."""
-        return cls(found["cause"], from_text(found["since"]), tuple(found["models"]))
+        return cls(
+            found["cause"], from_text(found["since"]), tuple(found["models"]), tuple(found["quiet"]), found["first"]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept for the next look."""
-        return {"cause": self.cause, "since": to_text(self.since), "models": list(self.models)}
+        return {
+            "cause": self.cause,
+            "since": to_text(self.since),
+            "models": list(self.models),
+            "quiet": list(self.quiet),
+            "first": self.first,
+        }
 
-    def detail(self, state: str, value: float = 0.0) -> dict[str, Any]:
-        """What a message says about it, in the name of its first model; `value` is that model's gauge."""
-        cause, more = CAUSES[self.cause], len(self.models) - 1
-        says = cause.says + (f", with {more} more models" if more > 1 else f", with {self.models[1]}" if more else "")
+    @property
+    def ringing(self) -> tuple[str, ...]:
+        """The models that have not stopped."""
+        return tuple(model for model in self.models if model not in self.quiet)
+
+    def at_next(self, ringing: Collection[str]) -> Bundle:
+        """The bundle one look later: some have stopped, and those that ring anew belong to another one."""
+        still = {model for model in self.ringing if model in ringing}
+        models = tuple(model for model in self.models if model in still or model not in ringing)
+        return replace(self, models=models, quiet=tuple(model for model in models if model not in still))
+
+    def detail(self, state: str, *, name: str, value: float = 0.0) -> dict[str, Any]:
+        """What a message in the name of one of its models says about it; `value` is that model's gauge."""
+        cause, others = CAUSES[self.cause], [model for model in self.models if model != name]
+        more = f"{len(others)} more models" if len(others) > 1 else "".join(others)
+        says = f"{cause.says}, with {more}" if more else cause.says
         return {
             "alarm": self.cause,
             "says": f"Kedge: {says}",
             "state": state,
             "since": to_text(self.since),
+            "first": self.first,
             "models": list(self.models[:NAMED]),
             "models_count": len(self.models),
             "reason": cause.reason.format(value=value) if state == "ALARM" else "None of these models rings any more.",
@@ -122,7 +162,7 @@ def changes(
 ) -> Changes:
     """Compare a look with the one before.
 
-    A bundle lasts while one of its models rings. One that stopped meanwhile and rings again still belongs to it: people know.
+    A bundle lasts while one of its models rings. One that stopped meanwhile and rings again is told of anew.
 
     Parameters
     ----------
@@ -131,12 +171,13 @@ def changes(
     ways : mapping
         By model, where its messages go, whatever stands for that; models without one share a way.
     """
-    lasts = tuple(each for each in before if {*each.models} & {*ringing.get(each.cause, ())})
+    later = [each.at_next(ringing.get(each.cause, ())) for each in before]
+    lasts = tuple(each for each in later if each.ringing)
     began = list[Bundle]()
     for cause, models in ringing.items():
-        known = {model for each in lasts if each.cause == cause for model in each.models}
+        known = {model for each in lasts if each.cause == cause for model in each.ringing}
         together = defaultdict[Hashable, list[str]](list)
         for model in sorted({*models} - known):
             together[ways.get(model)].append(model)
-        began += [Bundle(cause, now, tuple(found)) for found in together.values()]
-    return Changes(tuple(began), tuple(each for each in before if each not in lasts), lasts)
+        began += [Bundle.began(cause, now, found) for found in together.values()]
+    return Changes(tuple(began), tuple(each for each in later if not each.ringing), lasts)

@@ -16,7 +16,7 @@ from kedge.config.reading import CHARACTERS_MAX, from_json, parse_model_config, 
 from kedge.errors import ModelConfigError
 from lambdas.adapters.bucket import objects
 from lambdas.adapters.bucket.layout import DEFINITIONS, definition_key
-from lambdas.adapters.models import owned
+from lambdas.adapters.models import is_name, owned
 
 # A character of UTF-8 has at most four bytes.
 BYTES_MAX = 4 * CHARACTERS_MAX
@@ -104,7 +104,7 @@ def load_all(s3: Any, bucket: str, *, but: Collection[str] = ()) -> Definitions:
     listed = {
         key: etag
         for key, etag in sorted(objects.list_objects(s3, bucket, DEFINITIONS).items())
-        if key.endswith(_SUFFIX) and _model_of(key) not in but
+        if key.endswith(_SUFFIX) and is_name(_model_of(key)) and _model_of(key) not in but
     }
     if any(_is_new(bucket, key, etag) for key, etag in listed.items()):
         _take_parsed(s3, bucket, listed)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.alerts.ringing import CAUSES, failed_share, is_ringing
+from kedge.alerts.ringing import BROKEN, CAUSES, failed_share, is_ringing
 from kedge.config.capture_place import adopted_at, capture_place
 from kedge.config.gauges import MODELS_IN_ALARM, alarm_group, sent
 from kedge.config.model import ModelConfig
@@ -68,7 +68,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     request, settings = Request.model_validate(event), Settings.from_environment()
     catalogue = load_catalogue(settings.data_bucket)
     served = load_served(catalogue.models.values(), request.time, settings)
-    gauges = look(served, request.time, settings)
+    # The schedule is hourly where a deployed model is (`stacks/parts/watch.py`), whatever the bucket's models are.
+    is_hourly = any(config.cadence.is_hourly for config in catalogue.deployed.values())
+    gauges = look(served, request.time, settings, is_hourly=is_hourly)
     values: dict[str | None, dict[str, float]] = {
         each.config.model: sent(gauges[each.config.model], each.config.metrics)
         for each in served
@@ -83,15 +85,17 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     metrics.put_of_many(clients.cloudwatch(), {**values, **counts}, time=request.time)
     tell_ringing(desk_of(settings), ringing, catalogue.models, request.time)
     logger.info(
-        "watched the monitor", models=len(gauges), ringing={cause: len(found) for cause, found in ringing.items()}
+        "watched the monitor", models=len(gauges), ringing={cause: sorted(found) for cause, found in ringing.items()}
     )
     return gauges
 
 
-def look(served: Iterable[ServingModel], now: datetime, settings: Settings) -> dict[str, dict[str, float]]:
-    """The gauges of each model that serves."""
+def look(
+    served: Iterable[ServingModel], now: datetime, settings: Settings, *, is_hourly: bool
+) -> dict[str, dict[str, float]]:
+    """The gauges of each model that serves; `is_hourly` says that the look before was an hour ago."""
     known = [*served]
-    unseen, failing = uncaptured(known, now, settings), server_errors(known, now)
+    unseen, failing = uncaptured(known, now, settings), server_errors(known, now, is_hourly=is_hourly)
     gauges = {each.config.model: {"JudgementAgeCadences": judgement_age(each, now)} for each in known}
     for each in known:
         if each.config.has_endpoint:
@@ -101,7 +105,7 @@ def look(served: Iterable[ServingModel], now: datetime, settings: Settings) -> d
     return gauges
 
 
-def server_errors(served: Iterable[ServingModel], now: datetime) -> dict[str, float]:
+def server_errors(served: Iterable[ServingModel], now: datetime, *, is_hourly: bool) -> dict[str, float]:
     """The share of the requests since a model's last look that its worst variant failed, where no alarm of its own looks at it."""
     end, found = now.replace(minute=0, second=0, microsecond=0), dict[str, float]()
     looked = [e.config for e in served if e.config.endpoint.name and e.config.health.enabled]
@@ -110,7 +114,7 @@ def server_errors(served: Iterable[ServingModel], now: datetime) -> dict[str, fl
         of_model = {
             (config.endpoint.name, variant): config.model
             for config in looked
-            if config.cadence.is_hourly == (hours == 1)
+            if (is_hourly and config.cadence.is_hourly) == (hours == 1)
             for variant in config.endpoint.served_variants
         }
         start = end - timedelta(hours=hours)
@@ -128,7 +132,7 @@ def ringing_models(gauges: Mapping[str, Mapping[str, float]], catalogue: Catalog
         for cause, value in values.items():
             if is_ringing(cause, value):
                 found[cause][model] = value
-    found["BrokenDefinitions"] = dict.fromkeys(catalogue.adopted.broken, 1.0)
+    found[BROKEN] = dict.fromkeys(catalogue.adopted.broken, 1.0)
     return found
 
 

@@ -38,8 +38,8 @@ def judged_until(world, end: datetime) -> None:
     windows.save_window(world.dynamodb, TABLE, MODEL, StoredWindow(verdict, "1", "d", 1, 0))
 
 
-def invoked(world, time: datetime, requests: int, metric: str = "Invocations") -> None:
-    dimensions = [{"Name": "EndpointName", "Value": MODEL}, {"Name": "VariantName", "Value": "AllTraffic"}]
+def invoked(world, time: datetime, requests: int, metric: str = "Invocations", endpoint: str = MODEL) -> None:
+    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}]
     datum = {"MetricName": metric, "Dimensions": dimensions, "Timestamp": time, "Value": requests}
     world.cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[datum])
 
@@ -170,9 +170,10 @@ def test_models_that_ring_together_are_one_message_by_way_and_stand_in_each_time
     assert all(timeline.load_timeline(world.s3, BUCKET, model) for model in ("a", "b", "c", "of-risk"))
 
 
-def answered(world, hours, requests, failed):
+def answered(world, hours, requests, failed, endpoint=MODEL):
     for number in range(requests):
-        invoked(world, NOW.replace(minute=0) - timedelta(hours=hours), int(number < failed), "Invocation5XXErrors")
+        time = NOW.replace(minute=0) - timedelta(hours=hours)
+        invoked(world, time, int(number < failed), "Invocation5XXErrors", endpoint)
 
 
 @pytest.mark.parametrize(("failed", "rings"), [(0, False), (2, False), (3, True), (20, True)])
@@ -226,3 +227,54 @@ def test_a_look_that_is_made_twice_tells_once(world):
     world.s3.delete_object(Bucket=BUCKET, Key=ringing_key())
     look()
     assert len(world.mails()) == 1
+
+
+def test_a_model_that_recovers_and_breaks_again_is_told_of_while_others_still_ring(world):
+    judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
+    serve_from_bucket(world, "a", 30)
+    look()
+    judged_until(world, datetime(2016, 1, 4, tzinfo=UTC))
+    look(12)
+    assert [subject for subject, _ in world.mails()] == [
+        "[Kedge] a: not judged for 2 cadences, with hotel-cancellations"
+    ]
+    look(24 * 30)
+    assert [subject for subject, _ in world.mails()] == [f"[Kedge] {MODEL}: not judged for 2 cadences"]
+
+
+def test_the_end_is_told_to_the_people_of_the_models_that_are_left(world):
+    judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
+    serve_from_bucket(world, "a", 30)
+    look()
+    judged_until(world, datetime(2016, 1, 4, tzinfo=UTC))
+    world.s3.delete_object(Bucket=BUCKET, Key="models/a.yaml")
+    world.mails()
+    look(12)
+    assert [subject for subject, _ in world.mails()] == [f"[Kedge] {MODEL}: is over: not judged for 2 cadences, with a"]
+
+
+def test_a_definition_that_breaks_ends_nothing_that_its_model_rang_for(world):
+    judged_until(world, datetime(2015, 12, 28, tzinfo=UTC))
+    serve_from_bucket(world, "a", 30)
+    look()
+    world.put("models/a.yaml", b"model: a")
+    world.mails()
+    look(12)
+    assert [subject for subject, _ in world.mails()] == [
+        "[Kedge] a: its definition in the data bucket cannot be followed"
+    ]
+
+
+@pytest.mark.parametrize("kept", [b"{", b'[{"cause": "JudgementAgeCadences"}]', b"[1]"])
+def test_where_the_last_look_cannot_be_read_all_that_rings_is_told_again(world, kept):
+    judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
+    world.put(ringing_key(), kept)
+    look()
+    assert [subject for subject, _ in world.mails()] == [f"[Kedge] {MODEL}: not judged for 2 cadences"]
+
+
+def test_failures_of_an_hourly_model_of_the_bucket_are_seen_though_the_watch_is_not_hourly(world):
+    judged_until(world, datetime(2015, 12, 28, tzinfo=UTC))
+    serve_from_bucket(world, "hourly", 0.1, ", cadence: {profile: hourly}")
+    answered(world, 5, 20, 20, endpoint="hourly")
+    assert look()["hourly"]["ServerErrors"] == 1

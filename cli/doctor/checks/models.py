@@ -9,6 +9,7 @@ from datetime import datetime
 from cli.doctor.checks.installation import Installation
 from cli.doctor.findings import Finding, failed, ok, warning
 from cli.smoke.model import MODEL as SMOKE
+from kedge.alerts.ringing import CAUSES
 from kedge.config.model import ModelConfig
 from kedge.retraining.state import RetrainingStart
 from lambdas.adapters.bucket import layout
@@ -18,8 +19,8 @@ from lambdas.stage import current
 from lambdas.steps.requests import CADENCES
 
 GROUP = "AWS::SageMaker::ModelPackageGroup"
-# From here on the model's own alarm rings too: stacks/models.py.
-JUDGEMENT_AGE_CADENCES_MAX = 2
+# From here on people are told, too.
+JUDGEMENT_AGE_CADENCES_MAX = CAUSES["JudgementAgeCadences"].at_least
 
 
 def check(installation: Installation) -> Iterator[Finding]:

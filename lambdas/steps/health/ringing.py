@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from kedge.alerts.holding import is_muted
-from kedge.alerts.ringing import NAMED, Bundle, changes
+from kedge.alerts.ringing import BROKEN, CAUSES, NAMED, Bundle, changes
 from kedge.config.model import ModelConfig
 from lambdas.adapters.bucket import layout, objects, timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import mutes, state_items
 from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.logs import logger
 
 KIND = "alarm"
 
@@ -25,30 +26,47 @@ def tell_ringing(
     A muted model that people do not know of yet is looked at as if it did not ring: they hear of it at the first look after the mute.
     """
     before = load_bundles(desk)
-    known = {(each.cause, model) for each in before for model in each.models}
-    muted = _muted(
-        desk, {model for cause, found in ringing.items() for model in found if (cause, model) not in known}, now
-    )
-    heard = {
-        cause: [model for model in found if model not in muted or (cause, model) in known]
-        for cause, found in ringing.items()
-    }
+    heard = _heard(desk, ringing, before, now)
     found = changes(before, heard, {name: way_of(config) for name, config in models.items()}, now)
     for bundle in found.began:
-        _tell(desk, bundle, "ALARM", now, ringing[bundle.cause][bundle.models[0]])
+        _tell(desk, bundle, "ALARM", now, models, ringing[bundle.cause][bundle.first])
     for bundle in found.over:
-        _tell(desk, bundle, "OK", now)
-    if found.began or found.over:
-        kept = json.dumps([bundle.to_json() for bundle in (*found.lasts, *found.began)])
+        _tell(desk, bundle, "OK", now, models)
+    if (standing := [*found.lasts, *found.began]) != before:
+        kept = json.dumps([bundle.to_json() for bundle in standing])
         desk.s3.put_object(
             Bucket=desk.bucket, Key=layout.ringing_key(), Body=kept.encode(), ContentType="application/json"
         )
 
 
 def load_bundles(desk: Desk) -> list[Bundle]:
-    """What rang at the last look."""
+    """What rang at the last look; nothing where that cannot be read, so that all that rings is told again."""
     found = objects.read(desk.s3, desk.bucket, layout.ringing_key())
-    return [Bundle.from_json(each) for each in json.loads(found[0])] if found else []
+    try:
+        bundles = [Bundle.from_json(each) for each in json.loads(found[0])] if found else []
+    except (ValueError, KeyError, TypeError) as error:
+        logger.warning(
+            "what rang at the last look cannot be read", key=layout.ringing_key(), error=type(error).__name__
+        )
+        return []
+    return [bundle for bundle in bundles if bundle.cause in CAUSES]
+
+
+def _heard(
+    desk: Desk, ringing: Mapping[str, Mapping[str, float]], before: Sequence[Bundle], now: datetime
+) -> dict[str, list[str]]:
+    """The models that ring by cause, without the muted ones, and with those that cannot be looked at now and rang."""
+    known = {(each.cause, model) for each in before for model in each.ringing}
+    new = {model for cause, found in ringing.items() for model in found if (cause, model) not in known}
+    muted, unseen = _muted(desk, new, now), ringing.get(BROKEN, {})
+    heard = {
+        cause: [model for model in found if model not in muted or (cause, model) in known]
+        for cause, found in ringing.items()
+    }
+    for cause, model in known:
+        if cause != BROKEN and model in unseen:
+            heard[cause].append(model)
+    return heard
 
 
 def way_of(config: ModelConfig) -> str:
@@ -63,10 +81,14 @@ def _muted(desk: Desk, candidates: Collection[str], now: datetime) -> set[str]:
     return {model for (model, _), item in items.items() if is_muted(mutes.read(item), now)}
 
 
-def _tell(desk: Desk, bundle: Bundle, state: str, now: datetime, value: float = 0.0) -> None:
-    first, *others = bundle.models[:NAMED]
-    detail = bundle.detail(state, value)
+def _tell(
+    desk: Desk, bundle: Bundle, state: str, now: datetime, models: Mapping[str, ModelConfig], value: float = 0.0
+) -> None:
+    # Where the first is no model any more, its people are still those of the others.
+    name = next((model for model in (bundle.first, *bundle.models) if model in models), bundle.first)
+    detail = bundle.detail(state, name=name, value=value)
     # Each model that the message names has it in its own timeline too.
-    for model in others:
-        timeline.record(desk.s3, desk.bucket, Entry(model, KIND, now, detail))
-    record_and_tell(desk, Entry(first, KIND, now, detail))
+    for model in bundle.models[:NAMED]:
+        if model != name:
+            timeline.record(desk.s3, desk.bucket, Entry(model, KIND, now, detail))
+    record_and_tell(desk, Entry(name, KIND, now, detail))

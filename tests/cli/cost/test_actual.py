@@ -52,12 +52,9 @@ def test_what_was_spent_is_told_by_service_by_model_and_by_function(served, acco
     charge(account, 3, S3, 0.125)
     charge(account, 31, S3, 1000)
     charge(account, 3, S3, 1000, kedge__stage="dev")
-    (name,) = [
-        f["FunctionName"]
-        for f in account.client("lambda").list_functions()["Functions"]
-        if "FanOut" in f["FunctionName"]
-    ]
-    for metric, value in (("Duration", 4000.0), ("Invocations", 2.0)):
+    (function,) = [f for f in account.client("lambda").list_functions()["Functions"] if "FanOut" in f["FunctionName"]]
+    name, seconds = function["FunctionName"], 2048 / function["MemorySize"]
+    for metric, value in (("Duration", 1000 * seconds), ("Invocations", 2.0)):
         account.put_metric("AWS/Lambda", metric, value, {"FunctionName": name})
     account.clock.advance_to(account.clock.now + timedelta(minutes=2))
     found = json.loads(actual(served, "--json").stdout)
@@ -65,13 +62,19 @@ def test_what_was_spent_is_told_by_service_by_model_and_by_function(served, acco
     assert found["by_model"] == {"churn": 4.5, "fraud": 0.5}
     assert found["usd"] == 5.875
     (worked,) = [each for each in found["functions"] if each["function"] == name]
-    # Four seconds of half a gigabyte.
+    # So many seconds of its memory are two gigabyte-seconds.
     assert worked["gb_seconds"] == pytest.approx(2.0)
     assert worked["usd"] == pytest.approx(2 * 0.0000133334 + 2 * 0.2e-6)
     table = actual(served).stdout
     assert "5.8750" in table
     assert "churn" in table
     assert json.loads(actual(served, "churn", "--json").stdout) == {"model": "churn", "usd": 4.5}
+    for asked, sentence in (
+        (["chrun"], "there are costs of: churn, fraud"),
+        (["--config", "x.yaml"], "remove --config"),
+    ):
+        refused = actual(served, *asked)
+        assert (refused.exit_code, sentence in refused.output.replace("\n", " ")) == (2, True)
 
 
 def test_more_services_than_a_page_holds_are_all_read(served, account):
