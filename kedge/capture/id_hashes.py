@@ -61,7 +61,7 @@ class WaitingIds:
         texts : callable
             The others themselves, as an array; asked for only where a hash is among them.
         """
-        shared = _in_both(self._hashes, known)
+        shared = in_both(self._hashes, known)
         if len(shared):
             self._odd.append(shared)
             ids = texts()
@@ -91,7 +91,7 @@ def first_of_each(ids: Any) -> Bools:
     return found
 
 
-def _in_both(some: Hashes, others: Hashes) -> Hashes:
+def in_both(some: Hashes, others: Hashes) -> Hashes:
     """Hashes that stand in both, each sorted: the fewer are looked up among the more."""
     few, many = sorted((some, others), key=len)
     return np.unique(few[_stand_in(few, many)])

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.arrays import Bools, Ints
+from kedge.arrays import Bools, Hashes, Ints
+from kedge.capture.id_hashes import hash_ids
 from kedge.labels.fold import HINT, SEARCHED
 from kedge.own_columns import COLLECTED, ROW_ID
 
@@ -19,6 +21,7 @@ from kedge.own_columns import COLLECTED, ROW_ID
 LATE_DAYS = 2
 # A label may come this many days before its row is counted.
 PATIENCE_DAYS = 3
+Answered = Callable[[date, Hashes], Iterable[Any]]
 _EPOCH = date(1970, 1, 1)
 _NEVER = -(2**31)
 
@@ -54,7 +57,7 @@ class Found:
 
 def find_rows(
     waiting: pa.Table,
-    answered: Callable[[date], Any],
+    answered: Answered,
     days_since: Callable[[date], Iterable[date]],
     *,
     now: datetime,
@@ -71,7 +74,7 @@ def find_rows(
     waiting : Table
         As `waiting_schema` says, each id once.
     answered : callable
-        Gives the ids that were answered on a day.
+        Gives the ids that were answered on a day, an array at a time; of hashes it may leave out those that have none of them.
     days_since : callable
         Gives the days, from a day on, with any answers.
     limit_days : int
@@ -82,7 +85,7 @@ def find_rows(
     >>> at = datetime(2016, 1, 9)
     >>> waiting = waiting_labels(records, collected=at, source="k", fields=[], id_time_format=None)
     >>> ids = {date(2016, 1, 8): pa.array(["b"]), date(2016, 1, 4): pa.array(["a"]), date(2016, 1, 2): pa.array(["c"])}
-    >>> found = find_rows(waiting, ids.get, lambda first: list(ids), now=at, limit_days=30)
+    >>> found = find_rows(waiting, lambda day, hashes: [ids[day]], lambda first: list(ids), now=at, limit_days=30)
     >>> [day.isoformat() for day, _ in found.by_day()], found.opened
     (['2016-01-04'], 2)
     """
@@ -120,12 +123,15 @@ def search_days(horizon_days: float | None, *, at_least: int, at_most: int) -> i
 class _Search:
     """The search for labels, day by day."""
 
-    def __init__(
-        self, waiting: pa.Table, answered: Callable[[date], Any], days_since: Callable[[date], Iterable[date]]
-    ) -> None:
+    def __init__(self, waiting: pa.Table, answered: Answered, days_since: Callable[[date], Iterable[date]]) -> None:
         self.ids = waiting.column(ROW_ID).combine_chunks()
         self.answered, self.days_since = answered, days_since
         self.found, self.opened = np.full(waiting.num_rows, _NEVER, np.int64), 0
+
+    @cached_property
+    def hashes(self) -> Hashes:
+        """The hash of each label's id."""
+        return hash_ids(self.ids)
 
     def look(self, which: Bools, first: Ints, wanted: Callable[[int], Bools]) -> None:
         """Search some labels, each not before its first day; open each day on which a missing one may be."""
@@ -135,12 +141,16 @@ class _Search:
         for day in sorted(map(_number, self.days_since(_day(max(int(first[missing].min()), 0)))), reverse=True):
             asked = np.flatnonzero(missing & wanted(day))
             if len(asked):
-                self.opened += 1
-                there = pc.index_in(self.answered(_day(day)), value_set=self.ids.take(pa.array(asked)))
-                self.found[asked[there.drop_null().to_numpy()]] = day
+                self._open(day, asked)
                 missing = which & (self.found == _NEVER)
                 if not missing.any():
                     return
+
+    def _open(self, day: int, asked: Ints) -> None:
+        self.opened += 1
+        ids = self.ids.take(pa.array(asked))
+        for answered in self.answered(_day(day), self.hashes[asked]):
+            self.found[asked[pc.index_in(answered, value_set=ids).drop_null().to_numpy()]] = day
 
 
 def _number(day: date) -> int:

@@ -11,23 +11,26 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kedge.capture.id_hashes import hash_ids
 from kedge.config.model import ModelConfig
 from kedge.labels.fold import FoldReport
 from kedge.profile.day import DayProfile, encode_day
-from lambdas.adapters.bucket import days, label_days, layout
+from lambdas.adapters.bucket import counted_ids, days, label_days, layout
 from lambdas.steps.fold_labels import fold_labels
 from tests.handlers.aws_world import BUCKET, MODEL, World
 
 NOW = datetime(2016, 3, 1, 2, tzinfo=UTC)
 
 
-def answer_ids(world: World, day: date, ids: list[str], *, version: str = "1") -> None:
-    """Count a day on which these ids were answered; what was counted before stays."""
+def answer_ids(world: World, day: date, ids: list[str], *, version: str = "1", hashed: bool = True) -> None:
+    """Count a day on which these ids were answered; what was counted before stays. Earlier versions kept no hashes."""
     part = f"predictions/{MODEL}/package={version}/date={day}/{ids[0]}.parquet"
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     sink = io.BytesIO()
     times = pa.array([noon] * len(ids), pa.timestamp("us", "UTC"))
     pq.write_table(pa.table({"kedge_row_id": ids, "kedge_time": times, "prediction": [0.5] * len(ids)}), sink)
+    if hashed:
+        counted_ids.save_hashes(world.s3, BUCKET, part, hash_ids(pa.array(ids)))
     world.put(part, sink.getvalue())
     key = layout.profile_day_key(MODEL, version, version, day)
     known, _ = days.load_day(world.s3, BUCKET, key)

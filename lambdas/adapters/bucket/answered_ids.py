@@ -1,14 +1,15 @@
-"""The ids that any package of a model has answered, read day by day as they are needed."""
+"""The ids that any package of a model has answered, looked up day by day by their hashes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 
-from kedge.own_columns import ROW_ID
-from lambdas.adapters.bucket import days, predictions
+from kedge.arrays import Hashes
+from lambdas.adapters.bucket import counted_ids, days
 
 
 class AnsweredIds:
@@ -25,9 +26,10 @@ class AnsweredIds:
             self._days = days.counted_days(self._s3, self._bucket, self._model, first=first)
         return [day for day in self._days if day >= first]
 
-    def of_day(self, day: date) -> Any:
-        """The ids that were answered on one of those days."""
+    def of_day(self, day: date, hashes: Hashes) -> Iterator[Any]:
+        """The ids that were answered on one of those days, a part at a time, of those parts that have any of these hashes."""
         parts = days.parts_of(self._s3, self._bucket, self._days[day])
-        self.opened += len(self._days[day]) + len(parts)
-        table = predictions.load_parts(self._s3, self._bucket, parts, [ROW_ID])
-        return table.column(ROW_ID) if table is not None else pa.array([], pa.string())
+        self.opened += len(self._days[day])
+        for ids, objects in counted_ids.met_ids(self._s3, self._bucket, np.sort(hashes), parts):
+            self.opened += objects
+            yield ids

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from kedge.arrays import Hashes
-from kedge.capture.id_hashes import WaitingIds, decode_hashes, encode_hashes, hash_ids
+from kedge.capture.id_hashes import WaitingIds, decode_hashes, encode_hashes, hash_ids, in_both
 from kedge.own_columns import ROW_ID
 from lambdas.adapters.bucket import layout, predictions, row_objects
 
@@ -31,13 +31,31 @@ def save_hashes(s3: Any, bucket: str, part: str, hashes: Hashes) -> None:
 
 
 def meet_counted(s3: Any, bucket: str, waiting: WaitingIds, parts: Sequence[str]) -> None:
-    """Hold the ids that wait against those of each part; some parts' hashes are read at once, and none are kept."""
+    """Hold the ids that wait against those of each part."""
+    for known, texts in _each_part(s3, bucket, parts):
+        waiting.meet(np.sort(hash_ids(texts())) if known is None else known, texts)
+
+
+def met_ids(s3: Any, bucket: str, hashes: Hashes, parts: Sequence[str]) -> Iterator[tuple[Any, int]]:
+    """For each part its ids, none where none of these hashes is among theirs, and how many objects were read for it.
+
+    Parameters
+    ----------
+    hashes : ndarray of uint64
+        Sorted.
+    """
+    for known, texts in _each_part(s3, bucket, parts):
+        is_met = known is None or len(in_both(hashes, known)) > 0
+        yield texts() if is_met else pa.array([], pa.string()), (known is not None) + is_met
+
+
+def _each_part(s3: Any, bucket: str, parts: Sequence[str]) -> Iterator[tuple[Hashes | None, Callable[[], Any]]]:
+    """The sorted hashes of each part, and what reads its ids; some parts' hashes are read at once, and none are kept."""
     opened = row_objects.open_ahead(s3, bucket, map(hashes_key, parts))
     for part, (_, found) in zip(parts, opened, strict=True):
-        texts = cache(partial(_texts, s3, bucket, part))
         # A part of an earlier version has none.
-        known = np.sort(hash_ids(texts())) if found is None else decode_hashes(b"".join(found.content))
-        waiting.meet(known, texts)
+        known = None if found is None else decode_hashes(b"".join(found.content))
+        yield known, cache(partial(_texts, s3, bucket, part))
 
 
 def _texts(s3: Any, bucket: str, part: str) -> Any:

@@ -1,0 +1,56 @@
+"""A label's row is looked for among hashes of eight bytes an id, of all the days that may have it."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lambdas.adapters.bucket import counted_ids
+from tests.handlers.aws_world import BUCKET, aws_world
+from tests.handlers.labels import NOW, answer_ids, days_back, fold, folded, reads, record, upload
+
+DAYS, PARTS = 30, 4
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with aws_world(monkeypatch) as world:
+        yield world
+
+
+def day(back: int) -> date:
+    return NOW.date() - timedelta(days=back)
+
+
+@pytest.mark.parametrize("hashed", [lambda back: True, lambda back: False, lambda back: back % 2 == 0])
+def test_with_hashes_or_without_the_same_labels_are_folded_into_the_same_days(world, hashed):
+    for back in range(10):
+        for part in range(2):
+            answer_ids(world, day(back), [f"a{back}-{part}", f"b{back}-{part}"], hashed=hashed(back))
+    upload(world, days_back(1), *(record(f"a{back}-1", "1") for back in range(10)), record("nobody", "1"))
+    report = fold(world)
+    assert folded(world) == {(str(day(back)), f"a{back}-1"): "1" for back in range(10)}
+    assert (report.matched, report.waiting) == (10, 1)
+
+
+def test_a_label_without_a_row_reads_no_rows(world):
+    for back in range(DAYS):
+        for part in range(PARTS):
+            answer_ids(world, day(back), [f"a{back}-{part}"])
+    upload(world, NOW - timedelta(hours=1), record("nobody", "1"))
+    keys = reads(world)
+    report = fold(world)
+    assert [key for key in keys if "predictions/" in key] == []
+    assert sum("/ids/" in key for key in keys) == DAYS * PARTS
+    assert (report.waiting, report.objects_opened) == (1, DAYS * (1 + PARTS))
+
+
+def test_another_row_of_the_same_hash_gets_no_label(world):
+    answer_ids(world, day(2), ["other"])
+    part = world.keys("predictions/")[0]
+    same = counted_ids.hash_ids(pa.array(["a"]))
+    counted_ids.save_hashes(world.s3, BUCKET, part, np.array(same))
+    upload(world, days_back(1), record("a", "1"))
+    assert fold(world).waiting == 1
+    assert folded(world) == {}
