@@ -358,13 +358,14 @@ class DayContendedError(RetryableError):
 
 
 class LabelsUnfoldedError(RetryableError):
-    """Label files are left when a run's time is over; the next run goes on with them."""
+    """Label files, or days to look for their rows, are left when a run's time is over; the next run goes on with them."""
 
-    def __init__(self, *, model: str, files: int) -> None:
+    def __init__(self, *, model: str, files: int, days: int) -> None:
         super().__init__(
-            f"the labels of {model} are more than one run can fold: {files} files are done, the next run goes on"
+            f"the labels of {model} are more than one run can fold: {files} files are read and {days} days looked through, "
+            "the next run goes on"
         )
-        self.model, self.files = model, files
+        self.model, self.files, self.days = model, files, days
 
 
 class EpisodeContendedError(RetryableError):

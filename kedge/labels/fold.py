@@ -17,8 +17,9 @@ from kedge.config.id_times import id_time_pattern
 from kedge.labels.records import INFERENCE_TIME
 from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID, SOURCE
 
-# For a label that has not found its row yet: its day hint, and whether all days have been searched.
-HINT, SEARCHED = "hint", "searched"
+# For a label that has not found its row yet: its day hint, whether all days have been searched, and if not, the day down to which
+# the search came before its time was over.
+HINT, SEARCHED, REACHED = "hint", "searched", "reached"
 _ISO_DATE = r"^[0-9]{4}-?[0-9]{2}-?[0-9]{2}($|[T ])"
 UNREADABLE_KEPT = 20
 _REASONS_SHOWN = 3
@@ -40,7 +41,7 @@ def label_schema(fields: Sequence[str]) -> pa.Schema:
 
 def waiting_schema(fields: Sequence[str]) -> pa.Schema:
     """Columns of labels whose row has not been found."""
-    return pa.schema([*label_schema(fields), (HINT, pa.date32()), (SEARCHED, pa.bool_())])
+    return pa.schema([*label_schema(fields), (HINT, pa.date32()), (SEARCHED, pa.bool_()), (REACHED, pa.date32())])
 
 
 def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from kedge.arrays import Bools, Hashes, Ints
 from kedge.capture.id_hashes import hash_ids
-from kedge.labels.fold import HINT, SEARCHED
+from kedge.labels.fold import HINT, REACHED, SEARCHED
 from kedge.own_columns import COLLECTED, ROW_ID
 
 # Rows are counted up to two days late, so these days can still gain some: today and the two before it.
@@ -23,7 +23,7 @@ LATE_DAYS = 2
 PATIENCE_DAYS = 3
 Answered = Callable[[date, Hashes], Iterable[Any]]
 _EPOCH = date(1970, 1, 1)
-_NEVER = -(2**31)
+_NEVER, _NOT_BEGUN = -(2**31), 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,18 @@ class Found:
         Days since 1970 of the row that has the label's id; `nowhere` marks labels without one.
     searched : ndarray of bool, shape (n_labels,)
         Labels for which every day of the search was opened.
+    cut : ndarray of bool, shape (n_labels,)
+        Labels without a row for which a day was left out, because the time was over.
+    reached : array of date, shape (n_labels,)
+        For labels whose search was cut: the day down to which it came; else null.
     opened : int
         Number of days whose ids were read.
     """
 
     days: Ints
     searched: Bools
+    cut: Bools
+    reached: Any
     opened: int
 
     @property
@@ -62,12 +68,16 @@ def find_rows(
     *,
     now: datetime,
     limit_days: int,
+    has_time: Callable[[], bool] = lambda: True,
 ) -> Found:
     """Find the rows of labels, opening as few days as possible.
 
     A label with a hint is searched on that day alone. A label without one is searched from the day after its collection backwards,
     newest first, until all are found; later only on the days that can still gain rows. A label with a wrong hint is treated the
     same: its day is too old to gain the row, or its waiting time is over.
+
+    A search whose time is over stops between two days, after one at least. It goes on there the next time, and looks again only at
+    the days that can still gain rows.
 
     Parameters
     ----------
@@ -79,6 +89,8 @@ def find_rows(
         Gives the days, from a day on, with any answers.
     limit_days : int
         How long before its collection a label's row may have been answered.
+    has_time : callable
+        Says whether another day may be opened.
 
     >>> from kedge.labels.fold import waiting_labels
     >>> records = pa.table({"kedge_row_id": ["a"], "label": ["1"], "inference_time": pa.nulls(1, pa.string())})
@@ -89,20 +101,27 @@ def find_rows(
     >>> [day.isoformat() for day, _ in found.by_day()], found.opened
     (['2016-01-04'], 2)
     """
-    search = _Search(waiting, answered, days_since)
+    search = _Search(waiting, answered, days_since, has_time)
     today, collected = _number(now.date()), _numbers(waiting.column(COLLECTED))
     hint, searched = _numbers(waiting.column(HINT)), waiting.column(SEARCHED).to_numpy()
     # If a clock or a time zone is wrong, a label may seem to come before its row.
     first, last = collected - limit_days, collected + 1
-    hinted, late = ~searched & (hint != _NEVER), np.int64(today - LATE_DAYS)
+    late, begun = np.int64(today - LATE_DAYS), search.reached != _NOT_BEGUN
+    hinted = ~searched & ~begun & (hint != _NEVER)
     search.look(hinted, hint, lambda day: hint == day)
-    free = ~searched & (hint == _NEVER)
-    search.look(free, first, lambda day: (first <= day) & (day <= last))
-    search.look(searched, np.full(len(hint), late), lambda day: np.full(len(hint), day >= late))
     can_gain = (hint >= late) & (hint <= today + 1)
-    wrong = ~searched & ~free & (~can_gain | given_up(waiting, now))
-    search.look(wrong, first, lambda day: (first <= day) & (day <= last))
-    return Found(search.found, searched | free | wrong, search.opened)
+    back = ~searched & ((hint == _NEVER) | ~can_gain | given_up(waiting, now))
+    # If the time is over, whoever was looked for on the day of the hint is not looked for there again.
+    search.reached[hinted & ~search.cut] = today + 2
+    search.look(back, first, lambda day: (first <= day) & (day <= last) & (day < search.reached), backwards=True)
+    is_done = searched | (back & ~search.cut)
+    # The days that can still gain rows are looked at again, from the newest on.
+    search.reached[begun & back & ~search.cut] = _NOT_BEGUN
+    search.look(
+        searched | begun, np.full(len(hint), late), lambda day: (day >= late) & (day < search.reached), backwards=True
+    )
+    goes_on = search.cut | (hinted & ~is_done & search.is_over)
+    return Found(search.found, is_done, search.cut, search.reached_days(goes_on), search.opened)
 
 
 def given_up(waiting: pa.Table, now: datetime) -> Bools:
@@ -123,28 +142,51 @@ def search_days(horizon_days: float | None, *, at_least: int, at_most: int) -> i
 class _Search:
     """The search for labels, day by day."""
 
-    def __init__(self, waiting: pa.Table, answered: Answered, days_since: Callable[[date], Iterable[date]]) -> None:
+    def __init__(
+        self,
+        waiting: pa.Table,
+        answered: Answered,
+        days_since: Callable[[date], Iterable[date]],
+        has_time: Callable[[], bool],
+    ) -> None:
         self.ids = waiting.column(ROW_ID).combine_chunks()
-        self.answered, self.days_since = answered, days_since
-        self.found, self.opened = np.full(waiting.num_rows, _NEVER, np.int64), 0
+        self.answered, self.days_since, self.has_time = answered, days_since, has_time
+        self.found, self.opened, self.is_over = np.full(waiting.num_rows, _NEVER, np.int64), 0, False
+        self.cut, self.reached = np.zeros(waiting.num_rows, bool), _numbers(waiting.column(REACHED), _NOT_BEGUN)
 
     @cached_property
     def hashes(self) -> Hashes:
         """The hash of each label's id."""
         return hash_ids(self.ids)
 
-    def look(self, which: Bools, first: Ints, wanted: Callable[[int], Bools]) -> None:
-        """Search some labels, each not before its first day; open each day on which a missing one may be."""
+    def look(self, which: Bools, first: Ints, wanted: Callable[[int], Bools], *, backwards: bool = False) -> None:
+        """Search some labels, each not before its first day; open each day on which a missing one may be, newest first.
+
+        Of a search `backwards` that is cut it is noted how far it came.
+        """
         missing = which & (self.found == _NEVER)
         if not missing.any():
             return
         for day in sorted(map(_number, self.days_since(_day(max(int(first[missing].min()), 0)))), reverse=True):
-            asked = np.flatnonzero(missing & wanted(day))
-            if len(asked):
-                self._open(day, asked)
-                missing = which & (self.found == _NEVER)
-                if not missing.any():
-                    return
+            asked = missing & wanted(day)
+            if not asked.any():
+                continue
+            self.is_over = self.is_over or (self.opened > 0 and not self.has_time())
+            if self.is_over:
+                # Which labels the days that are left out may have.
+                self.cut |= asked
+                continue
+            self._open(day, np.flatnonzero(asked))
+            missing = which & (self.found == _NEVER)
+            if backwards:
+                self.reached[missing] = np.minimum(self.reached[missing], day)
+            if not missing.any():
+                return
+
+    def reached_days(self, which: Bools) -> Any:
+        """How far the search for some labels has come."""
+        begun = which & (self.reached != _NOT_BEGUN)
+        return pa.array(self.reached.astype(np.int32), pa.int32(), mask=~begun).cast(pa.date32())
 
     def _open(self, day: int, asked: Ints) -> None:
         self.opened += 1
@@ -157,9 +199,9 @@ def _number(day: date) -> int:
     return (day - _EPOCH).days
 
 
-def _numbers(column: Any) -> Ints:
-    days = column.cast(pa.date32()).cast(pa.int32()).fill_null(_NEVER)
-    return np.asarray(days.to_numpy(), np.int64)
+def _numbers(column: Any, absent: int = _NEVER) -> Ints:
+    days = column.cast(pa.date32()).cast(pa.int32()).fill_null(absent)
+    return np.array(days.to_numpy(), np.int64)
 
 
 def _day(number: int) -> date:

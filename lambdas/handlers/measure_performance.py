@@ -152,7 +152,7 @@ def stretch_of(
         fold = fold_labels(settings.data_bucket, config, now=request.time, horizon_days=horizon, has_time=has_time)
     if not fold.is_whole:
         tell(request, config, fold.gauges())
-        raise LabelsUnfoldedError(model=config.model, files=fold.files)
+        raise LabelsUnfoldedError(model=config.model, files=fold.files, days=fold.days_opened)
     start = max(performance_start(request.window.start, request.window.end, horizon or 0.0), champion.promoted_at)
     return LabelStretch(start, fold, horizon)
 

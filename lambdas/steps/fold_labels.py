@@ -17,6 +17,7 @@ from kedge.config.model import ModelConfig
 from kedge.errors import DayContendedError
 from kedge.instants import to_text
 from kedge.labels.fold import (
+    REACHED,
     SEARCHED,
     FoldReport,
     in_schema,
@@ -111,11 +112,11 @@ def fold_labels(
     astray = {*label_files.list_astray(s3, bucket, config.model), *(listed.keys() - listing.keys())}
     answers, report, left = AnsweredIds(s3, bucket, config.model), FoldReport(), dict[int, int]()
     for step in steps(place, ledger, listing, left):
-        folded, found = fold_step(place, answers, step)
+        folded, found = fold_step(place, answers, step, has_time)
         left[step.slot] = found.waiting
         ledger, etag = note(place, (ledger, etag), folded, is_last=step.is_last, is_sweep=is_sweep)
         report = report.then(found)
-        if not step.is_last and not has_time():
+        if not found.is_whole or (not step.is_last and not has_time()):
             report = replace(report, is_whole=False)
             break
     return replace(
@@ -202,14 +203,16 @@ def _batch_of(block: Block, opened: dict[str, Stretches], begun: set[str], colle
     return batch
 
 
-def fold_step(place: LabelPlace, answers: AnsweredIds, step: FoldStep) -> tuple[FoldedFiles, FoldReport]:
-    """Put new labels, and those that wait, where their rows are."""
+def fold_step(
+    place: LabelPlace, answers: AnsweredIds, step: FoldStep, has_time: Callable[[], bool]
+) -> tuple[FoldedFiles, FoldReport]:
+    """Put new labels, and those that wait, where their rows are; a search that is cut is gone on with by the next run."""
     batch, known = step.batch, step.waiting[0]
     fresh, broken = read_labels(place, batch)
     rows = last_collected(pa.concat_tables([known, fresh]))
     before = answers.opened
     limit = search_days(place.horizon_days, at_least=SEARCH_DAYS_MIN, at_most=SEARCH_DAYS_MAX)
-    found = find_rows(rows, answers.of_day, answers.days_since, now=place.now, limit_days=limit)
+    found = find_rows(rows, answers.of_day, answers.days_since, now=place.now, limit_days=limit, has_time=has_time)
     for day, which in found.by_day():
         fold_day(place, day, in_schema(rows.filter(pa.array(which)), label_schema(place.config.labels.fields)))
     waiting, unknown = settle(place, step, with_state(rows, found, place.now), fresh)
@@ -222,6 +225,7 @@ def fold_step(place: LabelPlace, answers: AnsweredIds, step: FoldStep) -> tuple[
         matched=int((~found.nowhere).sum()),
         waiting=waiting,
         unknown=sum(unknown.values()),
+        is_whole=not found.cut.any(),
     )
     return FoldedFiles(batch.files, broken, unknown, batch.partial, batch.continued, step.slot + 1), report
 
@@ -254,8 +258,9 @@ def fold_day(place: LabelPlace, day: date, labels: pa.Table) -> None:
 
 def with_state(rows: pa.Table, found: Found, now: datetime) -> pa.Table:
     """The labels that were looked for, with what became of each."""
-    state = np.where(found.nowhere, np.where(given_up(rows, now), UNKNOWN, WAITS), MATCHED)
+    state = np.where(found.nowhere, np.where(given_up(rows, now) & ~found.cut, UNKNOWN, WAITS), MATCHED)
     searched = rows.set_column(rows.schema.get_field_index(SEARCHED), SEARCHED, pa.array(found.searched, pa.bool_()))
+    searched = searched.set_column(rows.schema.get_field_index(REACHED), REACHED, found.reached)
     return searched.append_column(STATE, pa.array(state, pa.int8()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
@@ -57,10 +58,15 @@ def upload(world: World, collected: datetime, *records: Any, name: str = "labels
 
 
 def fold(
-    world: World, *, now: datetime = NOW, horizon: float | None = None, config: ModelConfig | None = None
+    world: World,
+    *,
+    now: datetime = NOW,
+    horizon: float | None = None,
+    config: ModelConfig | None = None,
+    has_time: Callable[[], bool] = lambda: True,
 ) -> FoldReport:
     """Fold what is there."""
-    return fold_labels(BUCKET, config or world.config, now=now, horizon_days=horizon)
+    return fold_labels(BUCKET, config or world.config, now=now, horizon_days=horizon, has_time=has_time)
 
 
 def folded(world: World, fields: tuple[str, ...] = ()) -> dict[tuple[str, str], Any]:

@@ -54,3 +54,39 @@ def test_another_row_of_the_same_hash_gets_no_label(world):
     upload(world, days_back(1), record("a", "1"))
     assert fold(world).waiting == 1
     assert folded(world) == {}
+
+
+def fold_cut(world, days: int = 1, **more):
+    """Fold in runs whose time is over after some days, until one is whole."""
+    for runs in range(1, 100):
+        left = iter([True] * (days - 1))
+        report = fold(world, has_time=lambda left=left: next(left, False), **more)
+        if report.is_whole:
+            return report, runs
+    raise AssertionError("no run was whole")
+
+
+@pytest.mark.parametrize("days", [1, 2, 7])
+def test_a_search_that_is_cut_goes_on_and_ends_as_if_it_had_not_been(world, days):
+    for back in range(12):
+        answer_ids(world, day(back), [f"a{back}", f"b{back}"])
+    hints = {3: f"{day(3)}T05:00:00Z", 5: f"{day(9)}T05:00:00Z", 8: f"{day(8)}T05:00:00Z"}
+    labels = [record(f"a{n}", "1", **({"inference_time": hints[n]} if n in hints else {})) for n in range(12)]
+    upload(world, days_back(0.1), *labels)
+    upload(world, days_back(6), record("b11", "1"), record("old", "1"))
+    report, runs = fold_cut(world, days)
+    assert folded(world) == {(str(day(n)), f"a{n}"): "1" for n in range(12)} | {(str(day(11)), "b11"): "1"}
+    assert (report.waiting, report.unknown_lately) == (0, 1)
+    assert runs > 12 // days
+
+
+def test_no_day_that_was_searched_is_searched_again_for_the_same_labels(world):
+    for back in range(10):
+        answer_ids(world, day(back), [f"a{back}"])
+    upload(world, days_back(5), record("nobody", "1"))
+    keys = reads(world)
+    report, runs = fold_cut(world)
+    searched = [key.split("/ids/")[1][:10] for key in keys if "/ids/" in key]
+    # When the search has come to its end, the days that can still gain rows are looked at.
+    assert searched == [str(day(back)) for back in (*range(4, 10), 0, 1, 2)]
+    assert (report.unknown_lately, runs) == (1, len(searched))
