@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from kedge.arrays import Ints
+from kedge.columns.casting import cast_text
 from kedge.labels.facts import LabelFacts
 from kedge.labels.horizon import MINUTES, LabelHorizon, TimeCounts, horizon_of_counts
 from kedge.labels.join_sql import sql_moment
@@ -17,15 +18,17 @@ from kedge.outcomes.score_cells import MAXIMUM_CELLS
 from kedge.own_columns import COLLECTED
 from kedge.slices.group_counts import LEVELS_MAX
 from kedge.slices.groupings import Grouping
-from kedge.window_sql.joined import KNOWN, REPEATED, RowSql
-from kedge.window_sql.parts import Counted, part, total
-from kedge.window_sql.values import is_missing, score_cell
+from kedge.window_sql.joined import KNOWN, REPEATED, JoinedRows, RowSql
+from kedge.window_sql.parts import Counted, CountedPart, part, total
+from kedge.window_sql.values import bits, is_missing, number, score_cell
 
 _MINUTE_MS, _DAY_MS = 6e4, 8.64e7
 # Where more different scores may be than cells, this many more bits are cleared: then no scores have more cells.
 _CLEARED_BITS = 14
 # What is left for the error of an estimate of their number.
 _SURELY = 0.8
+# More than are shown: of equally frequent levels the text decides, and a number's text is known here alone.
+_LEVELS_READ = 1_000
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,16 @@ class FactsSql:
 
     def _levels(self, place: int, name: str) -> list[str]:
         found = self.rows.rows.value(name)
-        if found is None or not pa.types.is_string(found[1]):
+        if found is None:
             return []
-        column = found[0]
-        source = f"(SELECT {column} AS level FROM {self.rows.rows.source()} AND NOT {is_missing(column)}) AS r"  # noqa: S608
-        levels = part("levels", source, keys={"i": str(place), "txt": "level"})
+        column, kind = found
+        # A number goes by its bits: engines spell it differently.
+        text = pa.types.is_string(kind)
+        level, known = (column, is_missing(column)) if text else (bits(number(column, kind)), f"{column} IS NULL")
+        source = f"(SELECT {level} AS level FROM {self.rows.rows.source()} AND NOT {known}) AS r"  # noqa: S608
+        levels = part("levels", source, keys={"i": str(place), "txt" if text else "a": "level"})
         known = part("known_levels", source, keys={"i": str(place)}, sums=["count(DISTINCT level)"])
-        most = f"({levels} ORDER BY count(*) DESC, level LIMIT {LEVELS_MAX}) AS most"
+        most = f"({levels} ORDER BY count(*) DESC, level LIMIT {_LEVELS_READ}) AS most"
         return [f"SELECT * FROM {most}", known]  # noqa: S608
 
     @property
@@ -169,7 +175,7 @@ def read_facts(counted: Counted, sql: FactsSql, *, unmatched: int = 0) -> Joined
         as_classes=bool(named) and named >= scored,
         cleared_bits=_CLEARED_BITS if distinct * variants > _SURELY * MAXIMUM_CELLS else 0,
         mean_label=answers.total(4),
-        levels={name: _grouping(counted, place, name) for place, name in enumerate(sql.levels_of)},
+        levels={name: _grouping(counted, place, name, sql.rows.rows) for place, name in enumerate(sql.levels_of)},
     )
 
 
@@ -194,8 +200,19 @@ def _together(counts: list[TimeCounts]) -> TimeCounts:
     return TimeCounts(days, rows)
 
 
-def _grouping(counted: Counted, place: int, name: str) -> Grouping:
+def _grouping(counted: Counted, place: int, name: str, rows: JoinedRows) -> Grouping:
     most = counted.of("levels").where("i", place)
-    ordered = sorted(zip(most.texts(), most.rows.tolist(), strict=True), key=lambda level: (-level[1], level[0]))
+    found = rows.value(name)
+    texts = _spelt(most, found[1]) if found and len(most) else []
+    ordered = sorted(zip(texts, most.rows.tolist(), strict=True), key=lambda level: (-level[1], level[0]))[:LEVELS_MAX]
     known = counted.of("known_levels").where("i", place)
     return Grouping(name, "categorical", levels=tuple(text for text, _ in ordered), known=int(known.total(1)))
+
+
+def _spelt(levels: CountedPart, kind: pa.DataType) -> list[str]:
+    """The levels as memory spells them."""
+    if pa.types.is_string(kind):
+        return levels.texts()
+    numbers = pa.array(levels.key("a").view(np.float64)).cast(kind, safe=False)
+    texts: list[str] = cast_text(numbers).to_pylist()
+    return texts

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import pyarrow as pa
+
 from kedge.comparisons import counted as number_of
 from kedge.estimation.estimators import Estimator
 from kedge.labels.facts import LabelFacts
@@ -127,9 +129,18 @@ class WindowPlan:
 
     @property
     def _facts_sql(self) -> FactsSql:
-        policy, known = self.rows.config.fairness, self.slices.ruler.by_column if self.slices else {}
-        levels = tuple(name for name in policy.columns if name not in known and name not in policy.bands)
+        levels = tuple(name for name in self._by_level if self.rows.value(name) and not self._is_time(name))
         return FactsSql(RowSql(self.rows, self.start), self.classes, levels)
+
+    @property
+    def _by_level(self) -> list[str]:
+        """Sensitive columns whose groups are their own levels."""
+        policy, known = self.rows.config.fairness, self.slices.ruler.by_column if self.slices else {}
+        return [name for name in policy.columns if name not in known and name not in policy.bands]
+
+    def _is_time(self, name: str) -> bool:
+        found = self.rows.value(name)
+        return found is not None and pa.types.is_timestamp(found[1])
 
     def _facts(self, counted: Counted) -> JoinedFacts:
         return read_facts(counted, self._facts_sql)
@@ -172,14 +183,13 @@ class WindowPlan:
         return LabelledOutcomes(outcomes, faults.unlabelled, reason, young, faults.sentences(quoted=False))
 
     def _left_out(self) -> tuple[str, ...]:
-        """Columns beside the captured rows, which Athena has no table of."""
+        """Custom attributes, which Athena has no table of, and sensitive times, of which it knows fewer digits."""
         config = self.rows.config
         asked = (*config.fairness.columns, *config.business_columns, config.performance.cost_column or "")
         named = [name for name in dict.fromkeys(asked) if name in config.endpoint.custom_attributes]
         lacking = [name for name in named if self.rows.value(name) is None]
+        lacking += [name for name in self._by_level if self._is_time(name)]
         if not lacking:
             return ()
-        return (
-            f"{number_of(len(lacking), 'column')} of custom attributes not looked at, because the window is counted by "
-            f"Athena: {', '.join(lacking)}",
-        )
+        columns = f"{number_of(len(lacking), 'column')} not looked at"
+        return (f"{columns}, because the window is counted by Athena: {', '.join(lacking)}",)

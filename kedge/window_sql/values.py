@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -26,6 +27,8 @@ def double(value: float) -> str:
     >>> double(0.1), double(-2.0), double(1e-7)
     ('0.1E0', '(-2.0E0)', '1E-07')
     """
+    if math.isinf(value):
+        return f"CAST('{'-' if value < 0 else ''}Infinity' AS double)"
     text = repr(float(value)).upper()
     text = text if "E" in text else f"{text}E0"
     return f"({text})" if text.startswith("-") else text
@@ -80,8 +83,9 @@ def number_code(value: str, names: Sequence[str], *, missing: int = MISSING, str
     >>> number_code("x", ["1", "2.5", "b"])
     'CASE WHEN x IS NULL THEN -1 WHEN x = 1.0E0 THEN 0 WHEN x = 2.5E0 THEN 1 ELSE -2 END'
     """
-    numbers = {code: class_numbers([name]) for code, name in enumerate(names)}
-    found = "".join(f" WHEN {value} = {double(one[0])} THEN {code}" for code, one in numbers.items() if one)
+    # Of two spellings of one number the last one has the rows, as in `class_codes`.
+    codes = {numbers[0]: code for code, name in enumerate(names) if (numbers := class_numbers([name]))}
+    found = "".join(f" WHEN {value} = {double(one)} THEN {code}" for one, code in codes.items())
     return f"CASE WHEN {value} IS NULL THEN {missing}{found} ELSE {strange} END"
 
 
@@ -96,7 +100,8 @@ def group_code(column: str, kind: pa.DataType, grouping: Grouping) -> str:
     others = {"missing": len(grouping.levels) + 1, "strange": len(grouping.levels)}
     if pa.types.is_string(kind):
         return class_code(column, grouping.levels, **others)
-    return number_code(number(column, kind), grouping.levels, **others)
+    names = _of_precision(kind, grouping.levels)
+    return number_code(number(column, kind), names, **others)
 
 
 def band_code(value: str, edges: Iterable[float]) -> str:
@@ -109,11 +114,19 @@ def band_code(value: str, edges: Iterable[float]) -> str:
     return f"CASE WHEN {value} IS NULL THEN {len(cuts) + 1}{''.join(cuts)} ELSE {len(cuts)} END"
 
 
+def bits(value: str) -> str:
+    """A double's 64 bits as a whole number.
+
+    >>> bits("x")
+    'from_big_endian_64(to_ieee754_64(x))'
+    """
+    return f"from_big_endian_64(to_ieee754_64({value}))"
+
+
 def score_cell(score: str, cleared_bits: int) -> str:
     """Cell of a score, as `cells_of` and then `coarsened` find it."""
     near = f"abs(CASE WHEN {score} < 5E-1 THEN {score} ELSE 1E0 - {score} END)"
-    bits = f"bitwise_right_shift(from_big_endian_64(to_ieee754_64({near})), {DROPPED_BITS + cleared_bits})"
-    kept = f"{bits} * {2**cleared_bits}"
+    kept = f"bitwise_right_shift({bits(near)}, {DROPPED_BITS + cleared_bits}) * {2**cleared_bits}"
     return f"CASE WHEN {score} < 5E-1 THEN {kept} ELSE {CELL_OF_ONE} - {kept} END"
 
 
@@ -135,6 +148,13 @@ def listed(texts: Iterable[str]) -> str:
     "'a', 'b'"
     """
     return ", ".join(map(literal, texts))
+
+
+def _of_precision(kind: pa.DataType, names: Sequence[str]) -> list[str]:
+    """Names that are numbers, as the column holds them: of four bytes, 0.1 is another number."""
+    if not pa.types.is_float32(kind):
+        return [*names]
+    return [str(float(np.float32(known[0]))) if (known := class_numbers([name])) else name for name in names]
 
 
 def _case(value: str, codes: Mapping[str, int], otherwise: str) -> str:

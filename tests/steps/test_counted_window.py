@@ -327,3 +327,24 @@ def test_a_horizon_is_learnt_alike():
     part = part_of(rng, config, 1500)
     found = check(Window(config, part, labels_of(rng, config, part, minutes=(0.4, 30.6, 1500.9))))
     assert found.learnt.days == 1500 / 1440
+
+
+@pytest.mark.parametrize("sliced", [True, False])
+def test_a_sensitive_number_that_no_slice_knows_has_its_own_levels(sliced):
+    config = config_of("binary_classification", horizon=2.0)
+    segments = config.segments.model_copy(update={"columns": ("paid", "region")})
+    fairness = config.fairness.model_copy(update={"bands": {}})
+    window = window_of(8, config.model_copy(update={"segments": segments, "fairness": fairness}), 400)
+    # Few levels, among them both zeros and what four bytes round; and more levels than are shown.
+    rng = np.random.default_rng(11)
+    few = np.array([0.1, 0.0, -0.0, 16777217.0, 1e-7, np.inf, None], object)
+    odd = {
+        "light": pa.array(rng.choice(few, 400).tolist(), pa.float32()),
+        "weight": pa.array(rng.integers(-100, 100, 400).tolist(), pa.float64()),
+    }
+    for name, values in odd.items():
+        window.part = window.part.set_column(window.part.column_names.index(name), name, values)
+    window.slices = window.slices if sliced else None
+    found = {counts.column: {*counts.groups} for counts in check(window).evidence.sensitive}
+    assert found["light"] in ({*each, "0.1", "16777216", "1e-7", "inf", "missing"} for each in ({"0"}, {"-0"}))
+    assert len(found["weight"]) == 51

@@ -56,6 +56,7 @@ def test_a_number_is_read_from_text_as_the_casting_reads_it():
         Grouping("x", "numeric"),
         Grouping("x", "categorical", levels=("1", "a", "true")),
         Grouping("x", "categorical"),
+        Grouping("x", "categorical", levels=("0.1", "inf", "0", "-0")),
     ],
 )
 def test_a_value_is_in_its_group(grouping, kind, values):
