@@ -17,7 +17,7 @@ from kedge.performance.window import LabelledOutcomes, PerformanceReport, judge_
 from kedge.quality.chosen import chosen_verdicts
 from kedge.severity import Severity, worst
 from kedge.slices.concept_drift import ConceptDrift, clearly_moved
-from kedge.slices.fairness import ColumnFairness, fairness_json, judge_fairness
+from kedge.slices.fairness import ColumnFairness, fairness_json, fairness_severity, judge_fairness
 from kedge.slices.group_counts import GroupCounts
 from kedge.slices.judgement import CountedSlices, SliceFindings, judge_slices
 
@@ -88,6 +88,8 @@ class WindowQuality:
         Measured quality of each variant, where the endpoint has several; the verdict on measured quality is the worst of all.
     chosen : mapping of str to Severity
         The parts that alarm because the YAML says so.
+    sensitive : tuple of str
+        The columns that the YAML names as sensitive; groups of people are treated alike only where `fairness` judges all of them.
     """
 
     measured: PerformanceReport | None = None
@@ -97,6 +99,7 @@ class WindowQuality:
     business: tuple[FigureReport, ...] = ()
     variants: Mapping[str, PerformanceReport] = field(default_factory=dict)
     chosen: Mapping[str, Severity] = field(default_factory=dict)
+    sensitive: tuple[str, ...] = ()
 
     @property
     def verdicts(self) -> QualityVerdicts:
@@ -106,10 +109,14 @@ class WindowQuality:
             if self.measured
             else None,
             estimated=self.estimate.severity if self.estimate else None,
-            unequal=worst(column.severity for column in self.fairness) if self.fairness else None,
+            unequal=self._unequal,
             moved=clearly_moved(self.slices.concept_drift if self.slices else None),
             chosen=self.chosen,
         )
+
+    @property
+    def _unequal(self) -> Severity | None:
+        return fairness_severity(self.fairness, self.sensitive) if self.fairness else None
 
     def to_json(self, order: tuple[Part, ...] = ("estimate", "slices", "fairness", "business")) -> dict[str, Any]:
         """As the report holds it under "performance"; what does not apply is absent.
@@ -122,7 +129,7 @@ class WindowQuality:
         parts: dict[Part, dict[str, Any]] = {
             "estimate": {"estimate": self.estimate.to_json()} if self.estimate else {},
             "slices": self.slices.to_json() if self.slices else {},
-            "fairness": fairness_json(self.fairness) if self.fairness else {},
+            "fairness": fairness_json(self.fairness, self._unequal) if self._unequal is not None else {},
             "business": {"business": [figure.to_json() for figure in self.business]} if self.business else {},
         }
         found = self.measured.to_json() if self.measured else {}
@@ -169,6 +176,7 @@ def judge_quality(
         business,
         {name: report for name, report in by_variant.items() if report is not None},
         chosen_verdicts(config, slices, business),
+        config.fairness.columns,
     )
 
 

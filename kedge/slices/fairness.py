@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -215,9 +215,22 @@ class WindowRows:
     ripe: NDArray[np.bool_]
 
 
-def fairness_json(columns: Sequence[ColumnFairness]) -> dict[str, Any]:
-    """The part "fairness" of the report's "performance": the worst verdict, and each column's."""
+def fairness_severity(columns: Sequence[ColumnFairness], sensitive: Collection[str]) -> Severity:
+    """The worst verdict; OK only where every sensitive column was looked at, for what was not may be unfair.
+
+    >>> fair = ColumnFairness("sex", Severity.OK, "", (), ())
+    >>> [fairness_severity([fair], names).value for names in (["sex"], ["sex", "age"])]
+    ['OK', 'INSUFFICIENT_DATA']
+    >>> fairness_severity([replace(fair, severity=Severity.WARNING)], ["sex", "age"]).value
+    'WARNING'
+    """
     severity = worst(column.severity for column in columns)
+    lacking = {*sensitive} - {column.column for column in columns}
+    return Severity.INSUFFICIENT_DATA if lacking and severity is Severity.OK else severity
+
+
+def fairness_json(columns: Sequence[ColumnFairness], severity: Severity) -> dict[str, Any]:
+    """The part "fairness" of the report's "performance": the verdict on all, and each column's."""
     return {"fairness": {"severity": severity.value, "columns": [column.to_json() for column in columns]}}
 
 

@@ -183,7 +183,7 @@ class WindowPlan:
         return LabelledOutcomes(outcomes, faults.unlabelled, reason, young, faults.sentences(quoted=False))
 
     def _left_out(self) -> tuple[str, ...]:
-        """Custom attributes, which Athena has no table of, and sensitive times, of which it knows fewer digits."""
+        """Custom attributes, which Athena has no table of, and sensitive times, because it reads them by the millisecond."""
         config = self.rows.config
         asked = (*config.fairness.columns, *config.business_columns, config.performance.cost_column or "")
         named = [name for name in dict.fromkeys(asked) if name in config.endpoint.custom_attributes]

@@ -104,6 +104,16 @@ def test_a_sensitive_column_that_is_not_there_is_not_judged():
     assert judge(evidence_of(labelled(2), config), config).fairness == ()
 
 
+def test_equal_treatment_is_ok_only_where_every_sensitive_column_was_looked_at():
+    fair = make_config("fairness: {columns: [carrier]}")
+    more = make_config("labels: {fields: [sex]}\nfairness: {columns: [carrier, sex]}")
+    for config, expected in ((fair, OK), (more, BLIND)):
+        quality = judge(evidence_of(labelled(2), config), config)
+        (column,) = quality.fairness
+        assert (column.severity, quality.verdicts.unequal) == (OK, expected)
+        assert KeptQuality.of(quality).verdicts == quality.verdicts
+
+
 def test_an_estimate_has_a_verdict_only_where_the_labels_have_none():
     config, table = make_config(), labelled(2)
     late = judge(evidence_of(table, config, ripe=np.zeros(table.num_rows, bool), estimated=True), config)
