@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from kedge.errors import KedgeError
 
@@ -125,6 +125,8 @@ class JoinRequest(JudgeRequest):
     """Join the answers of `[start, window.end)` with their labels, and count them."""
 
     start: AwareDatetime
+    # Messages of before Athena counted name the columns to join; those that wait while Kedge is updated are joined as they are now.
+    columns: tuple[str, ...] = Field(default=(), exclude=True)
 
     def answered(self, joined_prefix: str) -> JudgeRequest:
         """What goes on: the window, to be measured on what was counted."""

@@ -117,6 +117,13 @@ def test_tables_are_described_once_and_stay(world):
     ]
 
 
+def test_a_message_of_before_the_update_is_joined(world):
+    answered(world)
+    body = join_labels.handler(message(BODY | {"columns": ["prediction"]}), context(seconds=600))
+    assert world.received("performance") == [body]
+    assert "columns" not in body
+
+
 def test_without_a_deployed_package_there_is_nothing_to_join(world):
     assert join_labels.handler(message(BODY), context(seconds=600)) == {}
     assert world.received("performance") == []
