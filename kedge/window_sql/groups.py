@@ -51,22 +51,23 @@ class GroupsSql:
         names = [*dict.fromkeys(name for pair in pairs for name in pair)]
         source = f"{self.rows.select([*self._measures, *self._groups(names)])} WHERE {_MEASURED}"
         found = []
-        for some in _in_batches(pairs):
-            crossed = [f"{self._crossed(pair, names)} AS x{place}" for place, pair in some]
+        for some in _in_batches([(self._number(pair), pair) for pair in pairs]):
+            crossed = [f"{self._crossed(pair, names)} AS x{number}" for number, pair in some]
             inner = f"(SELECT *, {', '.join(crossed)} FROM {source}) AS p"  # noqa: S608
-            found.append(self._by("pairs", inner, {place: f"x{place}" for place, _ in some}))
+            found.append(self._by("pairs", inner, {number: f"x{number}" for number, _ in some}))
         return found
 
     def read_singles(self, counted: Counted) -> SliceCounts | None:
         """The slices by one column, as `count_singles` counts them."""
         if self.ruler is None:
             return None
-        names = [(grouping.column,) for grouping in self.ruler.groupings]
+        names = {place: (grouping.column,) for place, grouping in enumerate(self.ruler.groupings)}
         return SliceCounts(self.ruler, self._tables(counted, "slices", names))
 
     def read_pairs(self, counted: Counted, singles: SliceCounts, pairs: Sequence[tuple[str, ...]]) -> SliceCounts:
         """The same with the pairs beside them, as `with_pairs` counts them."""
-        return SliceCounts(singles.ruler, {**singles.tables, **self._tables(counted, "pairs", pairs)})
+        numbers = {self._number(pair): pair for pair in pairs}
+        return SliceCounts(singles.ruler, {**singles.tables, **self._tables(counted, "pairs", numbers)})
 
     def read_people(self, counted: Counted) -> tuple[GroupCounts, ...]:
         """The groups of each sensitive column, as `sensitive_counts` counts them."""
@@ -94,7 +95,7 @@ class GroupsSql:
         names = [grouping.column for grouping in self.ruler.groupings[:-1]]
         code = "a" if self.ruler.classes else band_code("a", own.edges)
         columns = [*self._groups(names), f"CAST({code} AS bigint) AS g{len(names)}"]
-        for some in _in_batches(columns):
+        for some in _in_batches([*enumerate(columns)]):
             source = f"{self.rows.select([*self._measures, *(sql for _, sql in some)])} WHERE {_MEASURED}"
             found.append(self._by("slices", source, {place: f"g{place}" for place, _ in some}))
         return found
@@ -116,6 +117,11 @@ class GroupsSql:
         found = self.rows.rows.value(grouping.column)
         code = group_code(*found, grouping) if found else str(len(grouping.names) - 1)
         return f"CAST({code} AS bigint) AS g{place}"
+
+    def _number(self, pair: tuple[str, ...]) -> int:
+        """A pair by its columns' places in the ruler: who reads the counts need not choose the same pairs in the same order."""
+        one, other = ([grouping.column for grouping in self._of_slices.groupings].index(name) for name in pair)
+        return one * len(self._of_slices.groupings) + other
 
     def _crossed(self, pair: tuple[str, ...], names: Sequence[str]) -> str:
         (one, _), (two, others) = (coarse_codes(self._of_slices.by_column[name]) for name in pair)
@@ -170,17 +176,15 @@ class GroupsSql:
         return [part("people", source, keys={"b": "selected", "c": "truth"}, each=columns)]
 
     def _tables(
-        self, counted: Counted, name: str, columns: Sequence[tuple[str, ...]]
+        self, counted: Counted, name: str, columns: Mapping[int, tuple[str, ...]]
     ) -> dict[tuple[str, ...], SliceTable]:
         found = counted.of(name)
         return {
-            each: _filled(no_slices(self._of_slices, each), found.where("i", place))
-            for place, each in enumerate(columns)
+            each: _filled(no_slices(self._of_slices, each), found.where("i", place)) for place, each in columns.items()
         }
 
 
-def _in_batches(columns: Sequence[T]) -> Iterator[list[tuple[int, T]]]:
-    numbered = [*enumerate(columns)]
+def _in_batches(numbered: Sequence[T]) -> Iterator[Sequence[T]]:
     return (numbered[start : start + _COLUMNS] for start in range(0, len(numbered), _COLUMNS))
 
 

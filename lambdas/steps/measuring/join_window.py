@@ -14,7 +14,7 @@ from kedge.labels.join import join_labels
 from kedge.labels.join_sql import RUN
 from kedge.own_columns import ROW_ID, TIME, VARIANT
 from kedge.window_sql.joined import JoinedRows
-from kedge.window_sql.parts import COUNTED, Counted
+from kedge.window_sql.parts import COUNTED, FORM, Counted
 from kedge.window_sql.plan import WindowPlan
 from lambdas.adapters import athena_joins, clients
 from lambdas.adapters.bucket import baselines, days, label_days, layout, predictions
@@ -44,7 +44,7 @@ def joined_at(request: JudgeRequest, bucket: str, config: ModelConfig, champion:
 
 def question(bucket: str, config: ModelConfig, champion: Champion) -> str:
     """What Athena is asked of a window, as a name: the package, and a digest of all else that its counts depend on."""
-    content = f"{config.model_dump_json()}{champion.training_end}{classes_now(config, bucket)}"
+    content = f"{FORM}{config.model_dump_json()}{champion.training_end}{classes_now(config, bucket)}"
     return f"{champion.package_version}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
