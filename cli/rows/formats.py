@@ -120,9 +120,11 @@ def _csv_batches(source: RowSource, columns: list[str]) -> Iterator[pa.RecordBat
     from pyarrow import csv  # each format's reader is imported where a file needs it
 
     delimiter, names = _csv_layout(source)
+    # Arrow takes no columns for all of them; where only folders name the columns, one is read for its number of rows.
+    wanted = columns or names[:1]
     # Types guessed from a file's first megabyte fail on what comes later: everything is text until it is cast.
     options = csv.ConvertOptions(
-        column_types=dict.fromkeys(columns, pa.string()), include_columns=columns, strings_can_be_null=False
+        column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted, strings_can_be_null=False
     )
     reading = csv.ReadOptions(block_size=LINE_BYTES, column_names=None if source.header else names)
     with (
@@ -216,10 +218,12 @@ def _too_long(column: str) -> str:
 
 def _with_columns(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
     """A batch of JSON lines in which what no line has is null."""
+    # A batch of no columns would have no rows.
+    wanted = columns or batch.schema.names
     arrays = [
-        batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows, pa.string()) for name in columns
+        batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows, pa.string()) for name in wanted
     ]
-    return pa.RecordBatch.from_arrays(arrays, names=columns)
+    return pa.RecordBatch.from_arrays(arrays, names=wanted)
 
 
 @contextmanager

@@ -59,13 +59,15 @@ def count_rows_by_hour(
         Hour of each row, or any whole number that names its block.
     """
     found, code = np.unique(hours, return_inverse=True)
-    vectors = np.zeros((len(found), baseline.width), np.int64)
+    # An hour that is kept holds no other in memory.
+    vectors = [np.zeros(baseline.width, np.int64) for _ in found]
     for column in baseline.columns:
         bins, start = baseline.bins[column.name], baseline.offsets[column.name]
         require(column, table)
         with naming(column.name):
             counts = count_cells_by_code(bins, column, table, code, groups=len(found), times=times)
-        vectors[:, start : start + bins.width] = counts
+        for vector, of_hour in zip(vectors, counts, strict=True):
+            vector[start : start + bins.width] = of_hour
     rows = np.bincount(code, minlength=len(found)).tolist()
     return {int(hour): Profile(baseline.baseline, rows[i], vectors[i]) for i, hour in enumerate(found)}
 

@@ -30,7 +30,7 @@ from lambdas.settings import Settings as Environment
 from lambdas.steps.counting.day_folding import CountingPlace, Folded, fold_day, uncounted
 from lambdas.steps.requests import ProfileRequest
 
-# A run begins no batch when this little of its time is left: a batch takes seconds, an object of a gigabyte half a minute.
+# A run begins no batch when this little of its time is left: reading ends after a minute, an object of a gigabyte takes half of one.
 RESERVE_SECONDS = 120
 # A run that stopped goes on in a message of its own, at most this often: Lambda ends loops of 16. The next tick goes on from there.
 ROUNDS_MAX = 10
@@ -128,9 +128,9 @@ def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig
 def totals_of(folded: list[Folded]) -> dict[str, Any]:
     """What was new, by the names of its metrics."""
     return {
-        "RowsCaptured": sum(sum(day.added.rows.values()) for day in folded),
-        "RecordsQuarantined": sum(day.added.quarantined for day in folded),
-        "RowsDuplicated": sum(day.added.duplicates for day in folded),
+        "RowsCaptured": sum(day.rows for day in folded),
+        "RecordsQuarantined": sum(day.quarantined for day in folded),
+        "RowsDuplicated": sum(day.duplicates for day in folded),
     }
 
 

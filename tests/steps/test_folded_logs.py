@@ -1,5 +1,6 @@
 """A log's records are counted in the hours of their own time, once, whenever and in whatever object they arrive."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -74,6 +75,39 @@ def test_a_broken_object_keeps_no_other_from_being_counted(world):
     write(world, TIME, [log_record("b", TIME)], name="b")
     found = fold(world)
     assert (counted(found), found.quarantined) == ({9: 1}, 1)
+
+
+class KilledError(BaseException):
+    """The function's time is over, whatever it does."""
+
+
+@pytest.mark.parametrize("knows_its_time", [True, False])
+def test_a_run_of_many_slow_objects_is_saved_each_minute_and_further_runs_count_the_rest(world, knows_its_time):
+    for number in range(400):
+        write(world, TIME, [log_record(str(number), TIME)], name=f"{number:03}")
+    place = CountingPlace(BUCKET, CONFIG, "1", make_baseline(CONFIG), DAY)
+    reads, ends, saved = [], [], []
+
+    def clock():
+        return 2.0 * len(reads)
+
+    def take_two_seconds(params, **_):
+        if "/logs/parcels/" in params["url"]:
+            reads.append(params["url"])
+            if clock() > ends[-1]:
+                raise KilledError
+
+    world.s3.meta.events.register("before-call.s3.GetObject", take_two_seconds)
+    whole = False
+    while not whole and len(ends) < 5:
+        ends.append(clock() + 600)
+        with suppress(KilledError):
+            whole = fold_day(place, lambda: not knows_its_time or clock() < ends[-1] - 120, clock).is_whole
+        found, _ = days.load_day(world.s3, BUCKET, place.key)
+        saved.append(sum(counted(found).values()))
+    assert (len(saved), counted(found), found.duplicates) == (2, {9: 400}, 0)
+    assert saved[0] >= 240
+    assert (len(reads) == 400) == knows_its_time
 
 
 def test_records_of_the_minutes_around_midnight_are_counted_in_their_own_day(world):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from itertools import takewhile
+from time import monotonic
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +37,8 @@ from lambdas.steps.counting.waiting_rows import WaitingBatch, WaitingRows
 BATCH_BYTES = 32 * 1024 * 1024
 # Objects beyond this come last in their day, whatever the batches are: of two rows of one id the first read counts.
 LARGE_BYTES = BATCH_BYTES
+# After this long no further object is begun and what was read is saved, however few rows wait: a run that is killed loses no more.
+SAVE_SECONDS = 60
 ATTEMPTS = 5
 
 
@@ -98,11 +101,22 @@ class CountingPlace:
 
 @dataclass(frozen=True)
 class Folded:
-    """What one run added to a day, how often it was saved, and whether the day is up to date now."""
+    """How much one run added to a day, how often it was saved, and whether the day is up to date now."""
 
-    added: DayProfile
-    saves: int
+    rows: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    saves: int = 0
     is_whole: bool = True
+
+    def saved(self, found: DayProfile) -> Folded:
+        """With what was saved once more; without its counts, which the days of a backlog would keep until the run ends."""
+        return Folded(
+            self.rows + sum(found.rows.values()),
+            self.quarantined + found.quarantined,
+            self.duplicates + found.duplicates,
+            self.saves + 1,
+        )
 
 
 def uncounted(place: CountingPlace) -> int:
@@ -111,14 +125,16 @@ def uncounted(place: CountingPlace) -> int:
     return len(place.plan(known, place.listing()).keys)
 
 
-def fold_day(place: CountingPlace, has_time: Callable[[], bool] = lambda: True) -> Folded:
+def fold_day(
+    place: CountingPlace, has_time: Callable[[], bool] = lambda: True, clock: Callable[[], float] = monotonic
+) -> Folded:
     """Count what is new, some batches at a time, each time saved before more is read; stop when the time is over.
 
     A run that lost the race begins again from what the winner wrote, so no object is counted twice or forgotten. The
     parts that it had written stay, named by no day (whoever reads the table reads the parts that days name): the winner
     may have written the very same parts, so it is not safe to delete them.
     """
-    s3, added, saves, lost, listing, in_time = clients.s3(), DayProfile(), 0, 0, None, True
+    s3, added, lost, listing, in_time = clients.s3(), Folded(), 0, None, True
     while lost < ATTEMPTS:
         known, etag = days.load_day(s3, place.bucket, place.key)
         if listing is None or not known.manifest.keys() <= listing.keys():
@@ -126,22 +142,22 @@ def fold_day(place: CountingPlace, has_time: Callable[[], bool] = lambda: True) 
             listing = place.listing()
         plan = place.plan(known, listing)
         if plan.is_empty:
-            return Folded(added, saves)
+            return added
         if not (in_time and has_time()):
-            return Folded(added, saves, is_whole=False)
-        counting = DayCounting(place, DayProfile() if plan.rebuild else known)
+            return replace(added, is_whole=False)
+        counting = DayCounting(place, DayProfile() if plan.rebuild else known, clock)
         # What is large comes last: however long it takes to read, it keeps no other object waiting.
         sizes = {key: listing[key].size for key in plan.keys}
         in_order = dict(sorted(sizes.items(), key=lambda item: item[1] > LARGE_BYTES))
         for keys in batches_of(in_order, BATCH_BYTES):
             counting.read(keys)
-            if counting.has_counted or not (in_time := has_time()):
+            if counting.has_counted or counting.is_late or not (in_time := has_time()):
                 break
         found = counting.ended()
         folded = counting.known.folded(found)
         if days.save_day(s3, place.bucket, place.key, folded, etag=etag):
             history.note_parts(place.bucket, place.key, folded.parts)
-            added, saves, lost = added.folded(found), saves + 1, 0
+            added, lost = added.saved(found), 0
             # What has vanished is not asked for again, and what has changed is known as it was read.
             listing = {key: there for key, there in listing.items() if key not in counting.asked}
             listing |= {key: Captured(etag, 0) for key, etag in found.manifest.items()}
@@ -153,20 +169,25 @@ def fold_day(place: CountingPlace, has_time: Callable[[], bool] = lambda: True) 
 class DayCounting:
     """Reads objects of a day, keeps what is broken aside, and counts the rows whose ids were not counted before."""
 
-    def __init__(self, place: CountingPlace, known: DayProfile) -> None:
+    def __init__(self, place: CountingPlace, known: DayProfile, clock: Callable[[], float]) -> None:
         self.place, self.known, self.asked = place, known, set[str]()
         self.has_counted = False
+        self._clock, self._until = clock, clock() + SAVE_SECONDS
         self._added, self._etags, self._waiting = DayProfile(), dict[str, str](), WaitingRows()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether it is time to save."""
+        return self._clock() > self._until
+
     def read(self, keys: list[str]) -> None:
-        """Read some objects; their rows wait until there are many, and are counted together."""
+        """Read some objects, until it is late; their rows wait until there are many, and are counted together."""
         place, tally, aside = self.place, LineTally(), list[Quarantined]()
-        self.asked.update(keys)
         for variant, theirs in place.by_variant(keys).items():
             opened = (
-                _opened(place, theirs, self._etags, tally)
+                _opened(place, self._begun(theirs), self._etags, tally)
                 if place.transforms is None
-                else _transformed(place.transforms, theirs, self._etags, aside)
+                else _transformed(place.transforms, self._begun(theirs), self._etags, aside)
             )
             for block in blocks(opened, BATCH_BYTES):
                 named = [f"{piece.key} {self._etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
@@ -175,11 +196,21 @@ class DayCounting:
                     self._take(of_day(batch, place.config, place.day), of, variant)
         if aside:
             self._take(replace(parse_capture_files([], place.config), quarantined=tuple(aside)), (), None)
+        if not self.is_late:
+            self.asked.update(keys)
 
     def ended(self) -> DayProfile:
         """All that was read, counted."""
         self._count()
         return replace(self._added, manifest=self._etags)
+
+    def _begun(self, keys: list[str]) -> Iterator[str]:
+        """One object after the other, at least one, until it is late."""
+        for key in keys:
+            if self.asked and self.is_late:
+                return
+            self.asked.add(key)
+            yield key
 
     def _take(self, batch: CaptureBatch, read: tuple[str, ...], variant: str | None) -> None:
         place = self.place
@@ -244,7 +275,7 @@ def of_day(batch: CaptureBatch, config: ModelConfig, day: date) -> CaptureBatch:
 
 
 def _opened(
-    place: CountingPlace, keys: list[str], etags: dict[str, str], tally: LineTally
+    place: CountingPlace, keys: Iterator[str], etags: dict[str, str], tally: LineTally
 ) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Open the objects, and note which contents they have; one that vanished meanwhile is left out."""
     with inference_logs.readable(place.captures):
@@ -254,7 +285,7 @@ def _opened(
 
 
 def _transformed(
-    jobs: TransformDay, keys: list[str], etags: dict[str, str], aside: list[Quarantined]
+    jobs: TransformDay, keys: Iterator[str], etags: dict[str, str], aside: list[Quarantined]
 ) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Open the files of transform jobs one by one; those of a job that has not ended are left out."""
     for key in keys:

@@ -154,3 +154,18 @@ def test_a_cut_object_in_s3_is_named_with_its_address(bucket):
     bucket.put_object(Key="a.parquet", Body=parquet_bytes(ROWS)[:100])
     with pytest.raises(UnreadableFileError, match=r"s3://rows/a\.parquet: the Parquet file is cut short"):
         open_rows("s3://rows/a.parquet")
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_columns_that_only_folders_name_have_each_files_rows_whatever_stands_in_it(tmp_path, ending):
+    folder = tmp_path / "date=2016-01-01"
+    folder.mkdir()
+    if ending == "csv":
+        # Behind the first megabyte, by which Arrow would guess a type.
+        (folder / "a.csv").write_text("x\n" + "12345678\n" * 150_000 + "word\n")
+    elif ending == "jsonl":
+        (folder / "a.jsonl").write_text('{"x": 1}\n' * 150_001)
+    else:
+        pq.write_table(pa.table({"x": np.arange(150_001)}), folder / "a.parquet")
+    found = open_rows(tmp_path).read(["date"]).column("date")
+    assert (len(found), found.unique().to_pylist()) == (150_001, ["2016-01-01"])
