@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 
@@ -18,11 +17,10 @@ from kedge.window_sql.joined import KNOWN, RowSql
 from kedge.window_sql.parts import Counted, CountedPart, part
 from kedge.window_sql.values import band_code, double, group_code, rounded
 
-T = TypeVar("T")
 _ANSWERED = f"ak = {KNOWN}"
 _MEASURED = f"ripe AND {_ANSWERED} AND ys = {KNOWN}"
-# Grouped in one reading of the rows, so that the text of their groups fits into a query.
-_COLUMNS = 40
+# Grouped in one reading of the rows, so that the text of their groups fits into a query: so many, and of so many bytes.
+_COLUMNS, _BYTES = 40, 100_000
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,12 @@ class GroupsSql:
     def pairs(self, pairs: Sequence[tuple[str, ...]]) -> list[str]:
         """The SELECTs of slices by two columns."""
         names = [*dict.fromkeys(name for pair in pairs for name in pair)]
-        source = f"{self.rows.select([*self._measures, *self._groups(names)])} WHERE {_MEASURED}"
+        source = self._measured(self._groups(names))
         found = []
-        for some in _in_batches([(self._number(pair), pair) for pair in pairs]):
-            crossed = [f"{self._crossed(pair, names)} AS x{number}" for number, pair in some]
-            inner = f"(SELECT *, {', '.join(crossed)} FROM {source}) AS p"  # noqa: S608
+        numbers = {self._number(pair): pair for pair in pairs}
+        crossed = [(number, f"{self._crossed(pair, names)} AS x{number}") for number, pair in numbers.items()]
+        for some in _in_batches(crossed):
+            inner = f"(SELECT *, {', '.join(sql for _, sql in some)} FROM {source}) AS p"  # noqa: S608
             found.append(self._by("pairs", inner, {number: f"x{number}" for number, _ in some}))
         return found
 
@@ -95,8 +94,8 @@ class GroupsSql:
         names = [grouping.column for grouping in self.ruler.groupings[:-1]]
         code = "a" if self.ruler.classes else band_code("a", own.edges)
         columns = [*self._groups(names), f"CAST({code} AS bigint) AS g{len(names)}"]
-        for some in _in_batches([*enumerate(columns)]):
-            source = f"{self.rows.select([*self._measures, *(sql for _, sql in some)])} WHERE {_MEASURED}"
+        for some in _in_batches(enumerate(columns)):
+            source = self._measured([sql for _, sql in some])
             found.append(self._by("slices", source, {place: f"g{place}" for place, _ in some}))
         return found
 
@@ -128,6 +127,18 @@ class GroupsSql:
         first, second = (_mapped(f"g{names.index(name)}", codes) for name, codes in zip(pair, (one, two), strict=True))
         return f"({first} * {len(others)} + {second})"
 
+    def _measured(self, groups: Sequence[str]) -> str:
+        """The measured rows with their groups; the long SQL of a class's own probability stands there once."""
+        own = [f"{self._own_chance} AS own"] if self._of_slices.is_scored and self._of_slices.classes else []
+        source = f"{self.rows.select([*own, *groups])} WHERE {_MEASURED}"
+        return f"(SELECT *, {', '.join(self._measures)} FROM {source}) AS m"  # noqa: S608
+
+    @property
+    def _own_chance(self) -> str:
+        places = range(len(self.rows.config.prediction.probabilities))
+        chance = "".join(f" WHEN {k} THEN {self.rows.probability(k)}" for k in places)
+        return f"(CASE a{chance} END)" if chance else "CAST(NULL AS double)"
+
     @property
     def _measures(self) -> list[str]:
         """Cell, outcome and sums of a row, as `SliceCounter` counts it."""
@@ -143,16 +154,13 @@ class GroupsSql:
         hit = "CASE WHEN a = y THEN 1 ELSE 0 END AS hit"
         if not ruler.is_scored:
             return ["CAST(floor(a) AS bigint) AS cell", hit]
-        places = range(len(self.rows.config.prediction.probabilities))
-        chance = "".join(f" WHEN {k} THEN {self.rows.probability(k)}" for k in places)
-        own = f"(CASE a{chance} END)" if chance else "CAST(NULL AS double)"
         apart = f"a * {len(ruler.edges) + 1} + " if ruler.apart > 1 else ""
-        cell = f"{apart}{band_code(own, ruler.edges)}"
-        known = f"{own} BETWEEN 0E0 AND 1E0"
+        cell = f"{apart}{band_code('own', ruler.edges)}"
+        known = "own BETWEEN 0E0 AND 1E0"
         return [
             f"CASE WHEN {known} THEN {cell} ELSE {ruler.cells - 1} END AS cell",
             hit,
-            f"CASE WHEN {known} THEN {_units(own)} ELSE 0E0 END AS w0",
+            f"CASE WHEN {known} THEN {_units('own')} ELSE 0E0 END AS w0",
         ]
 
     def _people(self) -> list[str]:
@@ -184,8 +192,16 @@ class GroupsSql:
         }
 
 
-def _in_batches(numbered: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (numbered[start : start + _COLUMNS] for start in range(0, len(numbered), _COLUMNS))
+def _in_batches(numbered: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    together: list[tuple[int, str]] = []
+    for each in numbered:
+        size = sum(len(sql.encode()) for _, sql in (*together, each))
+        if together and (len(together) == _COLUMNS or size > _BYTES):
+            yield together
+            together = []
+        together.append(each)
+    if together:
+        yield together
 
 
 def _filled(table: SliceTable, found: CountedPart) -> SliceTable:

@@ -28,6 +28,7 @@ from kedge.slices.counts import slice_reference
 from kedge.window_sql.joined import JoinedRows
 from kedge.window_sql.parts import COUNTED, Counted, queries
 from kedge.window_sql.plan import WindowPlan
+from lambdas.adapters.athena_queries import SQL_BYTES_MAX
 from lambdas.adapters.bucket.baselines import Reference
 from lambdas.steps.measuring.join_window import measured_columns
 from lambdas.steps.measuring.measure_window import AnsweredWindow, gather_rows
@@ -220,6 +221,7 @@ class Window:
         counted = []
         for questions in plan.questions:
             for query in queries(questions(Counted(counted))):
+                assert len(query.encode()) < SQL_BYTES_MAX
                 found = run_sql(query, {rows.table.name: in_run(joined, rows.table, run)})
                 assert found.column_names == COUNTED.names
                 counted.append(found.cast(COUNTED))
@@ -294,6 +296,11 @@ def test_both_engines_count_the_same_of_a_window(problem):
     assert evidence.estimates.metrics
     assert found.labels.repeated > found.labels.conflicting > 0
     assert found.labels.newer > 0 or problem == "regression"
+
+
+def test_a_hundred_classes_are_counted_in_queries_that_athena_takes():
+    config = config_of("multiclass_classification", classes=[f"a class of some length {k}" for k in range(100)])
+    check(window_of(6, config, 150))
 
 
 @pytest.mark.slow
