@@ -19,7 +19,7 @@ from kedge.window_sql.values import band_code, double, group_code, rounded
 
 _ANSWERED = f"ak = {KNOWN}"
 _MEASURED = f"ripe AND {_ANSWERED} AND ys = {KNOWN}"
-# Grouped in one reading of the rows, so that the text of their groups fits into a query: so many, and of so many bytes.
+# Columns that are grouped in one reading of the rows, and the bytes of their SQL: together they fit into a query.
 _COLUMNS, _BYTES = 40, 100_000
 
 
