@@ -13,6 +13,8 @@ from kedge.own_columns import ROW_ID
 
 # Some hundred thousand rows of twenty columns. The ids of all that a day has counted are read again for each such stretch.
 PACKED_BYTES = 64 * 1024 * 1024
+# Rows that repeat each other pack to half of that and less, and their hashes do not.
+ROWS_MAX = 500_000
 _ZSTD = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
 
@@ -36,11 +38,12 @@ class WaitingRows:
 
     batches: list[WaitingBatch] = field(default_factory=list)
     packed_bytes: int = 0
+    rows: int = 0
 
     @property
     def are_many(self) -> bool:
         """Whether as many wait as may."""
-        return self.packed_bytes >= PACKED_BYTES
+        return self.packed_bytes >= PACKED_BYTES or self.rows >= ROWS_MAX
 
     def add(self, rows: pa.Table, read: tuple[str, ...], variant: str | None) -> None:
         """Let some more rows wait."""
@@ -48,7 +51,7 @@ class WaitingRows:
             return
         packed = _packed(rows)
         self.batches.append(WaitingBatch(packed, hash_ids(rows.column(ROW_ID)), read, variant))
-        self.packed_bytes += packed.size
+        self.packed_bytes, self.rows = self.packed_bytes + packed.size, self.rows + rows.num_rows
 
     def ids(self) -> WaitingIds:
         """The ids of all."""
