@@ -16,6 +16,7 @@ from tests.end_to_end.hotel import DAY, MINUTE
 from tests.faults.world import BEGIN, YAML, World, make_rows
 
 DEV, PRODUCTION = Stage("dev"), Stage("production")
+TEXT = f"{YAML.read_text()}metrics: few\n"
 STAGES = (DEV, PRODUCTION)
 
 
@@ -23,7 +24,7 @@ class StagedWorld(World):
     """What belongs to one stage of the account."""
 
     def __init__(self, account: Account, stage: Stage) -> None:
-        config = parse_model_config(YAML.read_text(), source="tiny.yaml").in_stage(stage)
+        config = parse_model_config(TEXT, source="tiny.yaml").in_stage(stage)
         super().__init__(account, config, make_rows(1_000, BEGIN - 60 * DAY, BEGIN))
         self.stage = stage
         self.bucket = self.physical("KedgeStorage", "AWS::S3::Bucket", "Data")
@@ -64,7 +65,7 @@ def open_stages(directory: Path, **settings: Any) -> Iterator[dict[Stage, Staged
     """Deploy both stages into one account; nobody has trained anything yet."""
     models = directory / "models"
     models.mkdir()
-    (models / "tiny.yaml").write_text(YAML.read_text())
+    (models / "tiny.yaml").write_text(TEXT)
     for stage in STAGES:
         build_app(directory / stage.name, models, stage=stage.name, **settings.get(stage.name, {})).synth()
     with Account(start=BEGIN - DAY / 2, directory=directory / "account") as account:
