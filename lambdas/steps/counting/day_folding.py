@@ -190,10 +190,11 @@ class DayCounting:
                 else _transformed(place.transforms, self._begun(theirs), self._etags, aside)
             )
             for block in blocks(opened, BATCH_BYTES):
-                named = [f"{piece.key} {self._etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
-                for number, batch in enumerate(_batches(block, place.config, tally)):
-                    of = (*named, f"batch {number}") if number else (*named,)
-                    self._take(of_day(batch, place.config, place.day), of, variant)
+                self._take_block(block, tally, variant)
+                # What was read makes room for what is counted.
+                block.pieces.clear()
+                if self._waiting.are_many:
+                    self._count()
         if aside:
             self._take(replace(parse_capture_files([], place.config), quarantined=tuple(aside)), (), None)
         if not self.is_late:
@@ -212,6 +213,16 @@ class DayCounting:
             self.asked.add(key)
             yield key
 
+    def _take_block(self, block: Block, tally: LineTally, variant: str | None) -> None:
+        place = self.place
+        named = [f"{piece.key} {self._etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
+        for number, batch in enumerate(_batches(block, place.config, tally)):
+            # Of a block that is packed itself there is no end to see.
+            if self._waiting.are_many:
+                self._count()
+            of = (*named, f"batch {number}") if number else (*named,)
+            self._take(of_day(batch, place.config, place.day), of, variant)
+
     def _take(self, batch: CaptureBatch, read: tuple[str, ...], variant: str | None) -> None:
         place = self.place
         if batch.quarantined:
@@ -225,8 +236,6 @@ class DayCounting:
             )
         self._add(DayProfile(quarantined=len(batch.quarantined), requests=batch.requests_by_hour()), variant)
         self._waiting.add(batch.table, read, variant)
-        if self._waiting.are_many:
-            self._count()
 
     def _count(self) -> None:
         if not self._waiting.batches:
