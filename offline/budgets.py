@@ -100,7 +100,7 @@ TYPES = (
         budget,
         delete_budget,
         update=update_budget,
-        replaced_by="Budget.BudgetName",
+        replaced_by="Budget.BudgetName NotificationsWithSubscribers",
         named_by="Budget.BudgetName",
     ),
 )

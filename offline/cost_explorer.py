@@ -3,8 +3,8 @@
 The real service shows a day's costs up to 24 hours after its end, and tags only where they were activated as cost allocation
 tags: a tag can be activated a day after something has carried it, and costs from before its activation do not have it. Until
 somebody has opened Cost Explorer once, there are no data at all. Imitated: GetCostAndUsage with a filter and up to two groups,
-ListCostAllocationTags and UpdateCostAllocationTagsStatus, all in pages, and their refusals of a wrong time. Not imitated: prices;
-what was billed is written here by hand (`account.bill`). AWS takes $0.01 for each of these requests.
+in pages, ListCostAllocationTags (on one page) and UpdateCostAllocationTagsStatus, and their refusals of a wrong time. Not
+imitated: prices; what was billed is written here by hand (`account.bill`). AWS takes $0.01 for each of these requests.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ class Bill:
             if name not in known:
                 errors.append({"TagKey": name, "Code": "TagKeysNotFoundException", "Message": "Tag keys not found"})
             elif wanted["Status"] == "Active":
-                self.active_since.setdefault(name, self.region.clock.now.date())
+                # AWS takes up to a day.
+                self.active_since.setdefault(name, self.region.clock.now.date() + timedelta(days=1))
             else:
                 self.active_since.pop(name, None)
         return {"Errors": errors}

@@ -67,7 +67,7 @@ def alarm(_model: str, detail: Mapping[str, Any]) -> Message:
         (
             happened,
             section("WHICH MODELS", which),
-            section("WHAT TO DO", str(detail.get("remedy", ""))),
+            section("WHAT TO DO", "\n".join(text for text in (detail.get("remedy"), detail.get("command")) if text)),
             section("WHAT HAPPENS NEXT", "You hear when it is over. Until then there is no reminder."),
             section("WHERE TO LOOK", place),
         ),

@@ -382,7 +382,16 @@ class Monitoring(cdk.Stack):
             )
             people = mail.alarm_topic(self, mail_list) if mail_list else self._storage.alerts
             name = f"{MODELS_IN_ALARM}-{mail_list}" if mail_list else MODELS_IN_ALARM
-            add_alarm(self, name, metric, at_least=1, says=says, topics=[people, self._storage.events])
+            add_alarm(
+                self,
+                name,
+                metric,
+                at_least=1,
+                says=says,
+                topics=[people, self._storage.events],
+                # Were `watch_monitor` dead, silence would say that all models are well again.
+                silence=cloudwatch.TreatMissingData.IGNORE,
+            )
 
     def _data_environment(self) -> dict[str, str]:
         return {"DATA_BUCKET": self._storage.data.bucket_name, "STATE_TABLE": self._storage.state.table_name}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -37,13 +37,14 @@ class Worked:
 
 @dataclass(frozen=True)
 class Spent:
-    """What was spent in a stretch of days, UTC, the last not included."""
+    """What was spent in a stretch of days, UTC, the last not included; and why no cost is any model's, where none is."""
 
     start: date
     end: date
     by_service: Mapping[str, float]
     by_model: Mapping[str, float]
     worked: Sequence[Worked]
+    why_no_model: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For programs; nothing is rounded."""
@@ -53,6 +54,7 @@ class Spent:
             "usd": sum(self.by_service.values()),
             "by_service": dict(self.by_service),
             "by_model": dict(self.by_model),
+            "why_no_model": self.why_no_model,
             "functions": [
                 {"function": each.function, "runs": each.runs, "gb_seconds": each.gb_seconds, "usd": each.usd}
                 for each in self.worked
@@ -68,8 +70,7 @@ def read_spent(deployment: Deployment, days: int) -> Spent:
     BadInputError
         Nothing is known of the tag, with what is to be done.
     """
-    now, ce = deployment.caller.time, deployment.client("ce")
-    end = now.date()
+    ce, end = deployment.client("ce"), deployment.caller.time.date()
     start = end - timedelta(days=days)
     try:
         by_service = _grouped(ce, start, end, {"Type": "DIMENSION", "Key": "SERVICE"})
@@ -77,10 +78,15 @@ def read_spent(deployment: Deployment, days: int) -> Spent:
     except ClientError as error:
         raise BadInputError(_why_refused(error)) from error
     if not by_service:
-        raise BadInputError(_why_nothing(ce, start, end))
+        raise BadInputError(_why_nothing(ce, STAGE_TAG, start, end))
     models = {key.removeprefix(f"{MODEL_TAG}$"): usd for key, usd in by_model.items()}
     models.pop("", None)
-    return Spent(start, end, by_service, models, list(_worked(deployment, start, now)))
+    why = (
+        f"{_why_nothing(ce, MODEL_TAG, start, end)}. A model that is only watched has no costs with it"
+        if not models
+        else ""
+    )
+    return Spent(start, end, by_service, models, list(_worked(deployment, start, end)), why)
 
 
 def _grouped(ce: Any, start: date, end: date, by: Mapping[str, str]) -> dict[str, float]:
@@ -115,14 +121,14 @@ def _why_refused(error: ClientError) -> str:
     raise error
 
 
-def _why_nothing(ce: Any, start: date, end: date) -> str:
-    nothing = f"Cost Explorer knows no costs with the tag {STAGE_TAG} from {start} to {end}"
+def _why_nothing(ce: Any, tag: str, start: date, end: date) -> str:
+    nothing = f"Cost Explorer knows no costs with the tag {tag} from {start} to {end}"
     activate = (
         f"aws ce update-cost-allocation-tags-status --cost-allocation-tags-status TagKey={STAGE_TAG},Status=Active "
         f"TagKey={MODEL_TAG},Status=Active (in an organization by its management account)"
     )
     try:
-        listed = ce.list_cost_allocation_tags(TagKeys=[STAGE_TAG])["CostAllocationTags"]
+        listed = ce.list_cost_allocation_tags(TagKeys=[tag])["CostAllocationTags"]
     except ClientError as error:
         if error.response["Error"]["Code"] not in _DENIED:
             raise
@@ -142,7 +148,7 @@ def _why_nothing(ce: Any, start: date, end: date) -> str:
     return f"{nothing}. It is activated; costs come up to a day later, and those from before its activation have no tag"
 
 
-def _worked(deployment: Deployment, start: date, now: datetime) -> Iterator[Worked]:
+def _worked(deployment: Deployment, start: date, end: date) -> Iterator[Worked]:
     """What the functions did; CloudWatch keeps hourly counts for 455 days."""
     functions = [
         found["PhysicalResourceId"]
@@ -152,14 +158,14 @@ def _worked(deployment: Deployment, start: date, now: datetime) -> Iterator[Work
     ]
     asked = [(name, metric) for name in functions for metric in ("Duration", "Invocations")]
     sums = dict.fromkeys(asked, 0.0)
-    begin = datetime(start.year, start.month, start.day, tzinfo=now.tzinfo)
+    begin, until = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (start, end))
     for first in range(0, len(asked), QUERIES_MAX):
         named = {f"m{number}": each for number, each in enumerate(asked[first : first + QUERIES_MAX])}
         pages = (
             deployment.client("cloudwatch")
             .get_paginator("get_metric_data")
             .paginate(
-                MetricDataQueries=[_query(name, *each) for name, each in named.items()], StartTime=begin, EndTime=now
+                MetricDataQueries=[_query(name, *each) for name, each in named.items()], StartTime=begin, EndTime=until
             )
         )
         for result in (result for page in pages for result in page["MetricDataResults"]):

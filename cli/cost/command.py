@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from click.core import ParameterSource
 
 from cli.models import DIRECTORY, read_model_files
 from cli.operator.commands import EndpointUrl, Region, deployment_of
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
     from kedge.cost.lines import Line
 
 
+# What each of the two commands in one does not look at.
+_ESTIMATES = {"every": "--all", "config": "--config", "rows_a_day": "--rows-a-day", "changes": "--changes"}
+_READS = {"days": "--days", "region": "--region", "endpoint_url": "--endpoint-url"}
+
+
 def cost(  # noqa: PLR0913  # an option each
+    context: typer.Context,
     model: Annotated[str | None, typer.Argument(help="A model of models/, by its name.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All models of models/.")] = False,
     config: Annotated[Path | None, typer.Option(help="A YAML elsewhere, which need not be deployed.")] = None,
@@ -40,23 +47,30 @@ def cost(  # noqa: PLR0913  # an option each
 
     Exit code 0: it was estimated, or read; 2: there is no such model, its YAML cannot be followed, or AWS knows no costs.
     """
-    if actual:
-        with in_a_sentence("cost"):
-            if config is not None:
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    with in_a_sentence("cost"):
+        if actual:
+            if unread := [option for name, option in _ESTIMATES.items() if name in given]:
                 raise BadInputError(
-                    "--actual reads what was spent, not a YAML: name a model, or none for all, and remove --config"
+                    f"--actual reads what was spent: name a model, or none for all, and remove {' and '.join(unread)}"
                 )
             show_actual(model, region, endpoint_url, days, as_json=as_json)
-        return
-    with in_a_sentence("cost"):
+            return
+        if unread := [option for name, option in _READS.items() if name in given]:
+            raise BadInputError(
+                f"an estimate asks no AWS account: remove {' and '.join(unread)}, or say --actual for what was spent"
+            )
         wanted, others = wanted_models(model, every, config)
         from cli.cost.coefficients import read_coefficients
         from cli.cost.table import print_estimates
         from kedge.cost.estimate import deployment_lines, estimate
         from kedge.cost.lines import total
+        from lambdas.adapters.models import mail_list
 
         measured, together = read_coefficients(), [*wanted, *others]
-        fixed = deployment_lines(measured, is_hourly=any(each.cadence.is_hourly for each in together))
+        lists = {mail_list(each) for each in together} - {None}
+        is_hourly = any(each.cadence.is_hourly for each in together)
+        fixed = deployment_lines(measured, is_hourly=is_hourly, lists=len(lists))
         share = total(fixed) / len(together)
         found = [
             estimate(each, measured, rows_a_day=rows_a_day, changes_a_month=changes, share_usd=share) for each in wanted
@@ -74,8 +88,8 @@ def show_actual(model: str | None, region: str | None, endpoint_url: str | None,
 
     found = read_spent(deployment_of(region, endpoint_url), days)
     if model is not None and model not in found.by_model:
-        known = ", ".join(sorted(found.by_model)) or "none of any model's"
-        raise BadInputError(f"nothing was spent that carries the model {model}; there are costs of: {known}")
+        known = found.why_no_model or f"there are costs of: {', '.join(sorted(found.by_model))}"
+        raise BadInputError(f"nothing was spent that carries the model {model}; {known}")
     if as_json:
         typer.echo(
             json.dumps(

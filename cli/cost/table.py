@@ -62,6 +62,7 @@ def print_spent(found: Spent, model: str | None) -> None:
     by_model = found.by_model if model is None else {model: found.by_model.get(model, 0.0)}
     _print_sums(console, "its training, scoring and serving, by model", by_model)
     for said in (
+        *([found.why_no_model] if found.why_no_model else []),
         "AWS shows a day's costs up to a day after its end; they are unblended costs, before tax",
         "custom metrics, traces and requests of KMS carry no tags, so they are not in it; kedge cost estimates them",
         "functions and storage serve all models: kedge cost estimates what each model has of them",

@@ -26,29 +26,32 @@ class RingCause:
     says: str
     reason: str
     remedy: str
+    # What its owner may enter, where Kedge manages the model.
+    command: str = ""
 
 
 CAUSES: Mapping[str, RingCause] = {
     "JudgementAgeCadences": RingCause(
         2,
         "not judged for 2 cadences",
-        "The last judged window is {value:.1f} cadences old.",
+        "The last judged window of {model} is {value:.1f} cadences old.",
         "Look at the dead-letter queues and at the errors of fan_out, measure_performance and detect_drift. The next tick also judges "
         "the last three windows that were missed.",
     ),
     "InvocationsWithoutCapture": RingCause(
         1,
         "invoked, but nothing is captured",
-        "{value:,.0f} requests were answered in the last hours, and none of them was captured.",
+        "{model} answered {value:,.0f} requests in the last hours, and none of them was captured.",
         "Look at Data Capture in the endpoint's config, at its role's right to write, and at its disk: capture stops when it is three "
         "quarters full. Any update of the endpoint replaces its instances. What was not captured is lost.",
     ),
     "ServerErrors": RingCause(
         0.05,
         "its endpoint fails",
-        "{value:.1%} of the last hours' requests ended in 5xx.",
-        "Read the endpoint's log group. If it began with a release: kedge rollback MODEL --reason WHY. To hear of it within 15 minutes, "
-        "set health.server_error_fraction, which is an alarm of its own.",
+        "{value:.1%} of the last hours' requests to {model} ended in 5xx.",
+        "Read the endpoint's log group. If it began with a release, go back. To hear of it within 15 minutes, set "
+        "health.server_error_fraction, which is an alarm of its own.",
+        'kedge rollback {model} --reason "why"',
     ),
     BROKEN: RingCause(
         1,
@@ -112,8 +115,9 @@ class Bundle:
         models = tuple(model for model in self.models if model in still or model not in ringing)
         return replace(self, models=models, quiet=tuple(model for model in models if model not in still))
 
-    def detail(self, state: str, *, name: str, value: float = 0.0) -> dict[str, Any]:
+    def detail(self, state: str, *, name: str, value: float = 0.0, managed: bool = False) -> dict[str, Any]:
         """What a message in the name of one of its models says about it; `value` is that model's gauge."""
+        rings = state == "ALARM"
         cause, others = CAUSES[self.cause], [model for model in self.models if model != name]
         more = f"{len(others)} more models" if len(others) > 1 else "".join(others)
         says = f"{cause.says}, with {more}" if more else cause.says
@@ -125,8 +129,9 @@ class Bundle:
             "first": self.first,
             "models": list(self.models[:NAMED]),
             "models_count": len(self.models),
-            "reason": cause.reason.format(value=value) if state == "ALARM" else "None of these models rings any more.",
-            "remedy": cause.remedy if state == "ALARM" else "",
+            "reason": cause.reason.format(model=name, value=value) if rings else "None of these models rings any more.",
+            "remedy": cause.remedy if rings else "",
+            "command": cause.command.format(model=name) if rings and managed else "",
         }
 
 

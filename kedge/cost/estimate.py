@@ -143,17 +143,26 @@ def estimate(
     return ModelCost(config.model, lines, share_usd, said)
 
 
-def deployment_lines(measured: Coefficients, *, is_hourly: bool) -> list[Line]:
-    """What a deployment costs, whatever its models are; `is_hourly` says whether one of them is counted or judged each hour."""
+def deployment_lines(measured: Coefficients, *, is_hourly: bool, lists: int = 0) -> list[Line]:
+    """What a deployment costs, whatever its models are.
+
+    Parameters
+    ----------
+    is_hourly : bool
+        Whether one of its models is counted or judged each hour.
+    lists : int
+        How many lists of addresses they have besides the deployment's own: each has an alarm with its metric.
+    """
     templates, functions = measured.templates, measured.functions
     lines = [
-        Line("deployment", "CloudWatch alarms", templates["alarms"], "CloudWatch alarm"),
+        Line("deployment", "CloudWatch alarms", templates["alarms"] + lists, "CloudWatch alarm"),
         Line("deployment", "KMS key", templates["keys"], "KMS key"),
         Line("deployment", "EventBridge Scheduler", templates["ticks"], "Scheduler invocation"),
         Line("deployment", "SQS, idle polling of the queues", templates["queues"] * POLLS_A_MONTH, "SQS request"),
     ]
     watches = HOURS_A_MONTH if is_hourly else WATCHES_A_MONTH
-    lines.append(Line("deployment", "metric ModelsInAlarm", watches / HOURS_A_MONTH, "CloudWatch metric"))
+    months = (1 + lists) * watches / HOURS_A_MONTH
+    lines.append(Line("deployment", "metric ModelsInAlarm", months, "CloudWatch metric"))
     ticks = {
         "fan_out hour": HOURS_A_MONTH,
         "fan_out profile": HOURS_A_MONTH + DAYS_A_MONTH,

@@ -18,6 +18,8 @@ CAPTURE_OBJECTS_A_DAY = 720
 LABEL_FILES_A_DAY = 24
 # A batch of `profile_logs`, which leaves a part.
 BATCH_BYTES = 32_000_000
+# It looks the ids of so many rows up at once, and reads the day's for them.
+LOOKED_UP_ROWS = 500_000
 # A run of `profile_logs` lists the running day and the two before it.
 LISTED_DAYS = 3
 # `watch_captures` looks twice a day once captures can be read.
@@ -94,8 +96,8 @@ def _profiling(cadence: str, traffic: Traffic) -> dict[str, float]:
     found = {"rows": rows, "objects": traffic.objects_a_day * days, "listed": traffic.objects_a_day * (LISTED_DAYS - 1)}
     if days < 1:
         # On average half of the day is counted already, and each row's id is looked up among those.
-        parts = max(1, math.ceil(rows * traffic.bytes_a_row / BATCH_BYTES))
-        found |= {"known_rows": traffic.rows_a_day / 2, "known_parts": parts / days / 2}
+        parts, readings = max(1, math.ceil(rows * traffic.bytes_a_row / BATCH_BYTES)), math.ceil(rows / LOOKED_UP_ROWS)
+        found |= {"known_rows": traffic.rows_a_day / 2, "known_parts": readings * parts / days / 2}
     return found
 
 

@@ -18,10 +18,17 @@ FIVE_MINUTES = cdk.Duration.minutes(5)
 FUNCTION_ERRORS_PER_HOUR = 3
 
 
-def add_alarm(
-    scope: Construct, name: str, metric: cloudwatch.Metric, *, at_least: float, says: str, topics: Sequence[sns.ITopic]
+def add_alarm(  # noqa: PLR0913  # a fact each
+    scope: Construct,
+    name: str,
+    metric: cloudwatch.Metric,
+    *,
+    at_least: float,
+    says: str,
+    topics: Sequence[sns.ITopic],
+    silence: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
 ) -> cloudwatch.Alarm:
-    """Alarm when the metric reaches the value; silence is no breach."""
+    """Alarm when the metric reaches the value; silence is no breach, unless it is said to be something else."""
     alarm = cloudwatch.Alarm(
         scope,
         name,
@@ -29,7 +36,7 @@ def add_alarm(
         threshold=at_least,
         evaluation_periods=1,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        treat_missing_data=silence,
         alarm_description=says,
     )
     for topic in topics:

@@ -143,7 +143,7 @@ def test_people_hear_of_a_model_by_its_name_once_and_again_when_it_is_over(world
     look()
     ((subject, body),) = world.mails()
     assert subject == f"[Kedge] {MODEL}: not judged for 2 cadences"
-    assert "The last judged window is 3.0 cadences old." in body
+    assert f"The last judged window of {MODEL} is 3.0 cadences old." in body
     look(12)
     assert world.mails() == []
     judged_until(world, datetime(2016, 1, 4, tzinfo=UTC))

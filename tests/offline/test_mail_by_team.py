@@ -128,6 +128,21 @@ def test_the_monitor_names_a_model_that_rings_to_its_people_and_sets_off_the_ala
         for each in ("team-risk", "team-fraud", "model-own", "")
     }
     assert counts == {"team-risk": 1, "team-fraud": 0, "model-own": 0, "": 0}
+    # A dead monitor says no word of models, and they are not well again by that.
+    scheduler = account.client("scheduler")
+    for page in scheduler.get_paginator("list_schedules").paginate():
+        for schedule in page["Schedules"]:
+            scheduler.delete_schedule(Name=schedule["Name"], GroupName=schedule["GroupName"])
+    for later in (timedelta(minutes=10), timedelta(days=3)):
+        account.clock.advance_to(account.clock.now + later)
+        found = account.client("cloudwatch").describe_alarms(AlarmNamePrefix="KedgeMonitoring")["MetricAlarms"]
+        states = {a["Dimensions"][0]["Value"]: a["StateValue"] for a in found if a["MetricName"] == "ModelsInAlarm"}
+        assert states == {
+            "models/team-risk": "ALARM",
+            "models/team-fraud": "OK",
+            "models/model-own": "OK",
+            "models/": "OK",
+        }
 
 
 def test_an_alarm_reaches_chat_as_an_event_and_so_does_its_end(account):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from kedge.alerts.ringing import CAUSES, Bundle
 from kedge.comparisons import Difference
 from kedge.errors import ChangedSinceGateError, WatchedModelError
 from report.alert_text import MESSAGES, SUBJECT_CHARACTERS, render_alert
@@ -36,6 +37,7 @@ SINCE = "quality has been lost since the window to 2016-02-15"
 ASTRAY = "the endpoint captures to s3://b/capture/m/1, where m-v2 says s3://b/capture/m/2: the monitor is blind to its answers"
 OVERTAKEN = "the event said Approved; when it was read, the registry said PendingManualApproval: nothing was changed"
 CHANGED = str(ChangedSinceGateError(what="artefact", place="s3://bucket/m.tar.gz", expected="ab12", found="cd34"))
+RINGING = Bundle.began("ServerErrors", NOW, [MODEL, "churn"])
 DETAILS = {
     "window_judged": WINDOW,
     "captures_unreadable": {
@@ -87,15 +89,7 @@ DETAILS = {
         "messages": ["2016-02-10 02:00: 2 columns drifted, quality holds"],
         "standing": ["column adr (CRITICAL)"],
     },
-    "alarm": {
-        "alarm": "JudgementAgeCadences",
-        "says": "Kedge: not judged for 2 cadences, with churn",
-        "state": "ALARM",
-        "models": ["m", "churn"],
-        "models_count": 2,
-        "reason": "The last judged window is 3.0 cadences old.",
-        "remedy": "Look at the dead-letter queues.",
-    },
+    "alarm": RINGING.detail("ALARM", name=MODEL, value=0.4, managed=True),
     "approval_waits": {"package_version": "2", "since": "2016-02-01T00:00:00Z", "waiting_days": 5},
     "approval_expired": {"package_version": "2", "since": "2016-02-01T00:00:00Z", "waiting_days": 90},
     "labels_silent": {"newest": "2016-02-01T04:00:00Z", "silent_days": 3, "longest_pause_hours": 24},
@@ -790,9 +784,29 @@ def test_the_way_back_names_no_version_that_the_registry_does_not_know():
     assert f'kedge rollback {MODEL} --reason "why"' in body
 
 
+@pytest.mark.parametrize("cause", CAUSES)
+@pytest.mark.parametrize("managed", [True, False])
+@pytest.mark.parametrize("others", [0, 29])
+def test_a_mail_names_the_models_that_ring_and_a_command_only_where_kedge_may_act(cause, managed, others):
+    bundle = Bundle.began(cause, NOW, [MODEL, *(f"churn-{number}" for number in range(others))])
+    detail = bundle.detail("ALARM", name=MODEL, value=3.0, managed=managed)
+    found = render_alert("alarm", MODEL, NOW, detail)
+    check_commands(found.body)
+    assert "{" not in found.body
+    if others:
+        assert "with 29 more models" in found.subject
+        assert "churn-0, churn-1" in found.body
+        assert "and 10 more" in found.body
+    may_act = detail["alarm"] == "ServerErrors" and managed
+    assert (f'\nkedge rollback {MODEL} --reason "why"\n' in found.body) == may_act
+
+
 @pytest.mark.parametrize("kind", DETAILS)
 def test_a_command_can_be_copied_as_it_stands(kind):
-    body = mail(kind).body
+    check_commands(mail(kind).body)
+
+
+def check_commands(body: str) -> None:
     assert not [word for word in ("--reason TEXT", "--reason WHY", "--comment TEXT") if word in body]
     commands = [line for line in body.splitlines() if line.startswith("kedge ")]
     assert not [line for line in commands if line.endswith(".")]

@@ -86,7 +86,8 @@ def _tell(
 ) -> None:
     # Where the first is no model any more, its people are still those of the others.
     name = next((model for model in (bundle.first, *bundle.models) if model in models), bundle.first)
-    detail = bundle.detail(state, name=name, value=value)
+    managed = name in models and models[name].mode == "manage"
+    detail = bundle.detail(state, name=name, value=value, managed=managed)
     # Each model that the message names has it in its own timeline too.
     for model in bundle.models[:NAMED]:
         if model != name:

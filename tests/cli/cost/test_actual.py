@@ -54,8 +54,12 @@ def test_what_was_spent_is_told_by_service_by_model_and_by_function(served, acco
     charge(account, 3, S3, 1000, kedge__stage="dev")
     (function,) = [f for f in account.client("lambda").list_functions()["Functions"] if "FanOut" in f["FunctionName"]]
     name, seconds = function["FunctionName"], 2048 / function["MemorySize"]
-    for metric, value in (("Duration", 1000 * seconds), ("Invocations", 2.0)):
-        account.put_metric("AWS/Lambda", metric, value, {"FunctionName": name})
+    dimensions = [{"Name": "FunctionName", "Value": name}]
+    # What it did today is billed with today's costs, which nobody knows yet.
+    for hours_ago in (1, 24):
+        for metric, value in (("Duration", 1000 * seconds), ("Invocations", 2.0)):
+            datum = {"MetricName": metric, "Dimensions": dimensions, "Value": value}
+            account.metrics.put_datum("AWS/Lambda", {**datum, "Timestamp": NOW - timedelta(hours=hours_ago)})
     account.clock.advance_to(account.clock.now + timedelta(minutes=2))
     found = json.loads(actual(served, "--json").stdout)
     assert found["by_service"] == {LAMBDA: 0.75, SAGEMAKER: 5.0, S3: 0.125}
@@ -72,6 +76,7 @@ def test_what_was_spent_is_told_by_service_by_model_and_by_function(served, acco
     for asked, sentence in (
         (["chrun"], "there are costs of: churn, fraud"),
         (["--config", "x.yaml"], "remove --config"),
+        (["--all", "--rows-a-day", "5", "--changes", "3"], "remove --all and --rows-a-day and --changes"),
     ):
         refused = actual(served, *asked)
         assert (refused.exit_code, sentence in refused.output.replace("\n", " ")) == (2, True)
@@ -105,6 +110,16 @@ def test_a_tag_that_is_not_activated_is_said_with_the_command_and_counts_from_th
     (error,) = account.client("ce").update_cost_allocation_tags_status(CostAllocationTagsStatus=status)["Errors"]
     assert error["TagKey"] == "kedge:nothing"
     assert "It is activated; costs come up to a day later" in actual(served).stderr
+
+
+def test_a_model_whose_tag_alone_is_not_activated_is_told_how(served, account):
+    account.bill.active_since["kedge:stage"] = date(2016, 1, 1)
+    charge(account, 3, SAGEMAKER, 1.0, kedge__model="churn")
+    activated = "TagKey=kedge:model,Status=Active"
+    refused = actual(served, "churn")
+    assert (refused.exit_code, activated in refused.stderr) == (2, True)
+    assert activated in actual(served).stdout.replace("\n", " ")
+    assert activated in json.loads(actual(served, "--json").stdout)["why_no_model"]
 
 
 def test_cost_explorer_that_nobody_enabled_is_said(served, account):

@@ -45,6 +45,19 @@ def test_each_line_is_a_quantity_times_a_price_and_the_lines_are_the_sum(yaml):
     assert {line["part"] for line in model["lines"]} == {"watching", "captures", "changes"}
 
 
+def test_options_that_only_the_other_command_reads_are_refused(yaml):
+    refused = cost("--config", yaml, "--days", 7, "--region", "eu-west-1")
+    assert refused.exit_code == 2
+    assert "remove --days and --region, or say --actual" in refused.output.replace("\n", " ")
+
+
+def test_a_list_of_its_own_costs_its_alarm(yaml):
+    before = sum(line["usd_a_month"] for line in document("--config", yaml)["deployment"]["lines"])
+    yaml.write_text(YAML + "owner: {email: [own@example.com]}\n")
+    after = sum(line["usd_a_month"] for line in document("--config", yaml)["deployment"]["lines"])
+    assert after - before in (pytest.approx(0.125), pytest.approx(0.40))
+
+
 def test_more_rows_cost_more_and_a_slower_cadence_costs_less(yaml):
     few, many = (document("--config", yaml, "--rows-a-day", rows)["usd_a_month"] for rows in (1000, 1_000_000))
     assert few < many

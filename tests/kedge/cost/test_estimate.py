@@ -196,6 +196,12 @@ def test_a_deployment_pays_for_alarms_its_key_its_ticks_and_for_asking_empty_que
     assert total(deployment_lines(measured(), is_hourly=True)) > total(found)
 
 
+@pytest.mark.parametrize(("is_hourly", "usd"), [(False, 0.125), (True, 0.40)])
+def test_each_list_of_addresses_has_an_alarm_and_its_metric(is_hourly, usd):
+    without, with_two = (total(deployment_lines(measured(), is_hourly=is_hourly, lists=lists)) for lists in (0, 2))
+    assert with_two - without == pytest.approx(2 * usd)
+
+
 def test_the_share_of_the_deployment_is_part_of_the_sum_and_of_the_document():
     found = estimate(make_config(DAILY), measured(), share_usd=3.0)
     document = found.to_json()
