@@ -19,7 +19,7 @@ from kedge.labels.labelled_rows import known_by
 from kedge.own_columns import COLLECTED, LABEL, LABEL_TIME, ROW_ID, TIME
 from kedge.retraining.population import Population, class_codes
 from kedge.retraining.rows import Schemas, typed_rows
-from kedge.retraining.snapshot import Slice, join_history, select_labelled, select_ripe, snapshot_slice, together
+from kedge.retraining.snapshot import Slice, count_ripe, join_history, select_labelled, snapshot_slice, together
 
 _SECONDS_A_DAY = 86_400.0
 
@@ -145,7 +145,7 @@ def labelled_history(
     before = pc.less(rows.column(TIME), pa.scalar(usable.start, rows.schema.field(TIME).type))
     too_old = pc.sum(pc.and_(before, pc.is_valid(rows.column(LABEL)))).as_py() or 0
     kept = select_labelled(rows, usable)
-    ripe = select_ripe(rows, usable).num_rows
+    ripe = count_ripe(rows, usable)
     lacking, gone, unparsable = Counter[str](), Counter[str](), Counter[str]()
     for part in [*parts, *([first] if first else [])]:
         inside = pc.is_in(part.rows.column(ROW_ID), value_set=kept.column(ROW_ID).combine_chunks())

@@ -83,27 +83,30 @@ def join_history(predicted: pa.Table, initial: pa.Table | None, partial: pa.Tabl
         predicted = together([initial, predicted])
     if partial is not None and partial.num_rows:
         predicted = together([predicted, partial])
-    ordered = predicted.sort_by([(TIME, "ascending"), (ROW_ID, "ascending")])
-    if not ordered.num_rows:
-        return ordered
-    _, first = np.unique(ordered.column(ROW_ID).to_numpy(), return_index=True)
-    return ordered.take(pa.array(np.sort(first)))
+    if not predicted.num_rows:
+        return predicted
+    # The rows are the most that a retraining holds: they are copied once, in their order and each once.
+    order = pc.sort_indices(predicted, [(TIME, "ascending"), (ROW_ID, "ascending")])
+    _, first = np.unique(predicted.column(ROW_ID).take(order).to_numpy(), return_index=True)
+    return predicted.take(order.take(pa.array(np.sort(first))))
 
 
 def select_labelled(rows: pa.Table, usable: Slice) -> pa.Table:
     """Keep the labelled rows of the slice."""
-    ripe = select_ripe(rows, usable)
-    return ripe.filter(pc.is_valid(ripe.column(LABEL)))
+    return rows.filter(pc.and_(_are_inside(rows, usable), pc.is_valid(rows.column(LABEL))))
 
 
-def select_ripe(rows: pa.Table, usable: Slice) -> pa.Table:
-    """Keep the rows of the slice, labelled or not."""
+def count_ripe(rows: pa.Table, usable: Slice) -> int:
+    """How many rows are in the slice, labelled or not."""
+    return pc.sum(_are_inside(rows, usable)).as_py() or 0
+
+
+def _are_inside(rows: pa.Table, usable: Slice) -> pa.ChunkedArray:
     moments = rows.column(TIME)
     kind = moments.type
-    inside = pc.and_(
+    return pc.and_(
         pc.greater_equal(moments, pa.scalar(usable.start, kind)), pc.less(moments, pa.scalar(usable.ripe_until, kind))
     )
-    return rows.filter(inside)
 
 
 def split_in_time(rows: pa.Table, *, holdout_fraction: float, learnt_until: datetime | None) -> Split:
