@@ -108,6 +108,7 @@ REFERENCE = Form("reference", _RETRAIN)
 SCHEMA = Form("schema", _RETRAIN)
 LEDGER = Form("ledger of label files", "delete it: the next run reads the label files again")
 LABEL_DAY = Form("label day", "delete it with the ledger of label files: the next run reads the label files again")
+RINGING = Form("list of models that ring", "delete it: what rings is told again at the next look")
 QUALITY = Form("performance report", "delete it: the next run measures the window again")
 # Those of packed arrays, by the kind that stands in their header.
 PACKED = {form.name: form for form in (BASELINE, PROFILE, DAY, SLICES)}

@@ -62,6 +62,7 @@ def alarm(_model: str, detail: Mapping[str, Any]) -> Message:
     if detail["state"] == "OK":
         return Message(alarm_words(detail), (happened, section("WHICH MODELS", which)))
     place = "" if "remedy" in detail else f"CloudWatch, All alarms: {detail['alarm']}"
+    place = f"All of them: {detail['list']}" if "list" in detail else place
     return Message(
         alarm_words(detail),
         (

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from click.core import ParameterSource
 
 from cli.models import DIRECTORY, read_model_files
 from cli.operator.commands import EndpointUrl, Region, deployment_of
@@ -47,7 +46,8 @@ def cost(  # noqa: PLR0913  # an option each
 
     Exit code 0: it was estimated, or read; 2: there is no such model, its YAML cannot be followed, or AWS knows no costs.
     """
-    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
     with in_a_sentence("cost"):
         if actual:
             if unread := [option for name, option in _ESTIMATES.items() if name in given]:

@@ -24,6 +24,11 @@ _MAY_BE_SECRET = frozenset({"secret", "url", "slack", "teams", "pagerduty", "ops
 
 Document = TypeVar("Document", bound=BaseModel)
 
+if not yaml.__with_libyaml__:
+    raise ImportError(
+        "PyYAML was built without libyaml, which reads the models' files: pip install --force-reinstall --only-binary :all: pyyaml"
+    )
+
 
 class NotAMappingError(ValueError):
     """The text is no YAML, or no mapping of fields."""

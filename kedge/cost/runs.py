@@ -18,7 +18,7 @@ CAPTURE_OBJECTS_A_DAY = 720
 LABEL_FILES_A_DAY = 24
 # A batch of `profile_logs`, which leaves a part.
 BATCH_BYTES = 32_000_000
-# It looks the ids of so many rows up at once, and reads the day's for them.
+# It looks up the ids of half a million rows at once: for each such number it reads those of the day.
 LOOKED_UP_ROWS = 500_000
 # A run of `profile_logs` lists the running day and the two before it.
 LISTED_DAYS = 3

@@ -25,6 +25,7 @@ _SUFFIX = ".yaml"
 PARSED = f"{DEFINITIONS}parsed.json"
 _READERS = 16
 _UNCHANGED = ("304", "NotModified")
+NO_NAME = "its file's name is no model's: letters and digits, hyphens between them, 40 at most. Write it with kedge models put"
 # What was read in this process, by bucket and key: the ETag, and what the text says.
 _kept: dict[tuple[str, str], tuple[str, ModelConfig]] = {}
 
@@ -101,24 +102,24 @@ def load_all(s3: Any, bucket: str, *, but: Collection[str] = ()) -> Definitions:
 
     What this process has not read is taken from `PARSED` where its ETag stands there, else read, several at once.
     """
-    listed = {
-        key: etag
-        for key, etag in sorted(objects.list_objects(s3, bucket, DEFINITIONS).items())
-        if key.endswith(_SUFFIX) and is_name(_model_of(key)) and _model_of(key) not in but
-    }
+    found = sorted(objects.list_objects(s3, bucket, DEFINITIONS).items())
+    yamls = {key: etag for key, etag in found if key.endswith(_SUFFIX) and _model_of(key) not in but}
+    listed = {key: etag for key, etag in yamls.items() if is_name(_model_of(key))}
+    broken = {_model_of(key).replace("/", "_"): NO_NAME for key in yamls if key not in listed}
     if any(_is_new(bucket, key, etag) for key, etag in listed.items()):
         _take_parsed(s3, bucket, listed)
     new = [key for key, etag in listed.items() if _is_new(bucket, key, etag)]
-    broken = {}
+    misread = 0
     with ThreadPoolExecutor(_READERS) as readers:
         for key, problem in zip(
             new, readers.map(lambda key: _problem_of(s3, bucket, _model_of(key)), new), strict=True
         ):
             if problem is not None:
                 broken[_model_of(key)] = problem
-    found = {_model_of(key): _kept[bucket, key][1] for key in listed if (bucket, key) in _kept}
-    models = {model: config for model, config in found.items() if model not in broken}
-    return Definitions(models, broken, fresh=len(new) > len(broken))
+                misread += 1
+    kept = {_model_of(key): _kept[bucket, key][1] for key in listed if (bucket, key) in _kept}
+    models = {model: config for model, config in kept.items() if model not in broken}
+    return Definitions(models, broken, fresh=len(new) > misread)
 
 
 def _is_new(bucket: str, key: str, etag: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.alerts.ringing import BROKEN, CAUSES, failed_share, is_ringing
+from kedge.alerts.ringing import BROKEN, CAUSES, NAMED, failed_share, is_ringing
 from kedge.config.capture_place import adopted_at, capture_place
 from kedge.config.gauges import MODELS_IN_ALARM, alarm_group, sent
 from kedge.config.model import ModelConfig
@@ -81,12 +81,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         failed = inference_logs.count_failed(clients.s3(), settings.data_bucket, request.time)
         values[None] = {"LogObjectsFailed": float(failed)}
     ringing = ringing_models(gauges, catalogue)
-    counts = alarm_counts(ringing, catalogue)
-    metrics.put_of_many(clients.cloudwatch(), {**values, **counts}, time=request.time)
+    values |= alarm_counts(ringing, catalogue)
+    metrics.put_of_many(clients.cloudwatch(), values, time=request.time)
     tell_ringing(desk_of(settings), ringing, catalogue.models, request.time)
-    logger.info(
-        "watched the monitor", models=len(gauges), ringing={cause: sorted(found) for cause, found in ringing.items()}
-    )
+    # An event of CloudWatch Logs cannot hold the names of thousands.
+    counts = {cause: {"count": len(found), "models": sorted(found)[:NAMED]} for cause, found in ringing.items()}
+    logger.info("watched the monitor", models=len(gauges), ringing=counts)
     return gauges
 
 

@@ -4,12 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 
 from kedge.alerts.holding import Mute
 from kedge.config.capture_place import adopted_version
 from kedge.instants import to_text
 from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
+from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.layout import ringing_key
 from lambdas.adapters.state import champions, mutes, windows
@@ -265,7 +267,55 @@ def test_a_definition_that_breaks_ends_nothing_that_its_model_rang_for(world):
     ]
 
 
-@pytest.mark.parametrize("kept", [b"{", b'[{"cause": "JudgementAgeCadences"}]', b"[1]"])
+def test_the_end_is_not_told_in_the_name_of_a_model_that_rings_again(world):
+    judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
+    serve_from_bucket(world, "a", 30)
+    look()
+    # `a` stops and rings again while the other lasts, which then stops.
+    serve_from_bucket(world, "a", 0.1)
+    look(12)
+    serve_from_bucket(world, "a", 30)
+    look(24)
+    judged_until(world, NOW + timedelta(days=1))
+    world.mails()
+    look(24 + 12)
+    ((subject, body),) = world.mails()
+    assert subject.startswith(f"[Kedge] {MODEL}: is over")
+    assert "WHICH MODELS" not in body
+
+
+def test_what_was_told_is_kept_where_a_later_message_cannot_be(world):
+    judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
+    serve_from_bucket(world, "payments", 30, ", owner: {runbook: 'https://x.example.com'}")
+    told = set[str]()
+
+    def throttled_at_the_second(model, params, **_):
+        item = params["body"].decode() if isinstance(params["body"], bytes) else params["body"]
+        told.add("payments" if "payments" in item else MODEL)
+        if len(told) > 1:
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "PutItem")
+
+    events = clients.dynamodb().meta.events
+    events.register("before-call.dynamodb.PutItem", throttled_at_the_second)
+    with pytest.raises(ClientError):
+        look()
+    events.unregister("before-call.dynamodb.PutItem", throttled_at_the_second)
+    look(12)
+    assert sorted(subject for subject, _ in world.mails()) == [
+        f"[Kedge] {model}: not judged for 2 cadences" for model in (MODEL, "payments")
+    ]
+
+
+def test_a_definition_under_a_name_that_no_model_can_have_is_told(world):
+    judged_until(world, datetime(2016, 1, 4, tzinfo=UTC))
+    world.put("models/churn_v2.yaml", b"{model: churn-v2, mode: watch}")
+    look()
+    assert [subject for subject, _ in world.mails()] == [
+        "[Kedge] churn_v2: its definition in the data bucket cannot be followed"
+    ]
+
+
+@pytest.mark.parametrize("kept", [b"{", b'{"bundles": [{"cause": "JudgementAgeCadences"}]}', b'{"version": 9}', b"[1]"])
 def test_where_the_last_look_cannot_be_read_all_that_rings_is_told_again(world, kept):
     judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
     world.put(ringing_key(), kept)

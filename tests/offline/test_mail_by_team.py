@@ -133,7 +133,7 @@ def test_the_monitor_names_a_model_that_rings_to_its_people_and_sets_off_the_ala
     for page in scheduler.get_paginator("list_schedules").paginate():
         for schedule in page["Schedules"]:
             scheduler.delete_schedule(Name=schedule["Name"], GroupName=schedule["GroupName"])
-    for later in (timedelta(minutes=10), timedelta(days=3)):
+    for later in (timedelta(hours=13), timedelta(days=3)):
         account.clock.advance_to(account.clock.now + later)
         found = account.client("cloudwatch").describe_alarms(AlarmNamePrefix="KedgeMonitoring")["MetricAlarms"]
         states = {a["Dimensions"][0]["Value"]: a["StateValue"] for a in found if a["MetricName"] == "ModelsInAlarm"}

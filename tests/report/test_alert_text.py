@@ -794,7 +794,7 @@ def test_a_mail_names_the_models_that_ring_and_a_command_only_where_kedge_may_ac
     check_commands(found.body)
     assert "{" not in found.body
     if others:
-        assert "with 29 more models" in found.subject
+        assert "with 29 more" in found.subject
         assert "churn-0, churn-1" in found.body
         assert "and 10 more" in found.body
     may_act = detail["alarm"] == "ServerErrors" and managed

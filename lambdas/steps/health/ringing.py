@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from kedge.alerts.holding import is_muted
 from kedge.alerts.ringing import BROKEN, CAUSES, NAMED, Bundle, changes
 from kedge.config.model import ModelConfig
+from kedge.errors import EncodingError
+from kedge.stored import RINGING
 from lambdas.adapters.bucket import layout, objects, timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import mutes, state_items
@@ -28,28 +31,38 @@ def tell_ringing(
     before = load_bundles(desk)
     heard = _heard(desk, ringing, before, now)
     found = changes(before, heard, {name: way_of(config) for name, config in models.items()}, now)
+    standing = [*found.lasts, *found.over]
+    # Kept after each, so that nothing is told twice where a later one cannot be told.
     for bundle in found.began:
         _tell(desk, bundle, "ALARM", now, models, ringing[bundle.cause][bundle.first])
+        standing.append(bundle)
+        _keep(desk, standing)
     for bundle in found.over:
         _tell(desk, bundle, "OK", now, models)
-    if (standing := [*found.lasts, *found.began]) != before:
-        kept = json.dumps([bundle.to_json() for bundle in standing])
-        desk.s3.put_object(
-            Bucket=desk.bucket, Key=layout.ringing_key(), Body=kept.encode(), ContentType="application/json"
-        )
+        standing.remove(bundle)
+        _keep(desk, standing)
+    if not (found.began or found.over) and standing != before:
+        _keep(desk, standing)
+
+
+def _keep(desk: Desk, standing: Sequence[Bundle]) -> None:
+    kept = json.dumps(RINGING.marked({"bundles": [bundle.to_json() for bundle in standing]}))
+    desk.s3.put_object(Bucket=desk.bucket, Key=layout.ringing_key(), Body=kept.encode(), ContentType="application/json")
 
 
 def load_bundles(desk: Desk) -> list[Bundle]:
     """What rang at the last look; nothing where that cannot be read, so that all that rings is told again."""
     found = objects.read(desk.s3, desk.bucket, layout.ringing_key())
     try:
-        bundles = [Bundle.from_json(each) for each in json.loads(found[0])] if found else []
-    except (ValueError, KeyError, TypeError) as error:
-        logger.warning(
-            "what rang at the last look cannot be read", key=layout.ringing_key(), error=type(error).__name__
-        )
+        bundles = RINGING.read_json(found[0], _bundles) if found else []
+    except EncodingError as error:
+        logger.warning("what rang at the last look cannot be read", key=layout.ringing_key(), error=str(error))
         return []
     return [bundle for bundle in bundles if bundle.cause in CAUSES]
+
+
+def _bundles(data: Mapping[str, Any]) -> list[Bundle]:
+    return [Bundle.from_json(each) for each in data["bundles"]]
 
 
 def _heard(
@@ -84,10 +97,12 @@ def _muted(desk: Desk, candidates: Collection[str], now: datetime) -> set[str]:
 def _tell(
     desk: Desk, bundle: Bundle, state: str, now: datetime, models: Mapping[str, ModelConfig], value: float = 0.0
 ) -> None:
-    # Where the first is no model any more, its people are still those of the others.
-    name = next((model for model in (bundle.first, *bundle.models) if model in models), bundle.first)
+    # The first may ring in another bundle by now, or be no model any more; its people are those of the others.
+    name = next((model for model in (*bundle.models, bundle.first) if model in models), bundle.first)
     managed = name in models and models[name].mode == "manage"
     detail = bundle.detail(state, name=name, value=value, managed=managed)
+    if len(bundle.models) > NAMED:
+        detail["list"] = f"s3://{desk.bucket}/{layout.ringing_key()}"
     # Each model that the message names has it in its own timeline too.
     for model in bundle.models[:NAMED]:
         if model != name:
