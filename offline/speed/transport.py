@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache, lru_cache
+from string import ascii_letters, digits
 from typing import Any, Protocol
 
 import botocore.auth
@@ -64,6 +65,7 @@ def shorten(patch: Callable[[Any, str, Any], None], clock: SupportsNow) -> None:
     patch(botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", lru_cache(maxsize=65_536)(parse_timestamp))
     patch(botocore.useragent.UserAgentString, "to_string", lambda _agent: "Boto3/offline")
     patch(MotoRandom, "get_random_hex", _random_hex)
+    patch(MotoRandom, "get_random_string", _random_string)
     patch(BaseResponse, "_transform_response", staticmethod(_transform_response))
 
 
@@ -112,6 +114,11 @@ _real_construct_endpoint = EndpointRulesetResolver.construct_endpoint
 
 def _random_hex(random: MotoRandom, length: int = 8) -> str:
     return f"{random.getrandbits(4 * length):0{length}x}"
+
+
+def _random_string(random: MotoRandom, length: int = 20, include_digits: bool = True, lower_case: bool = False) -> str:
+    found = "".join(random.choices(ascii_letters + digits if include_digits else ascii_letters, k=length))
+    return found.lower() if lower_case else found
 
 
 _real_urls = BaseBackend.urls.fget  # type: ignore[attr-defined]  # mypy takes the property for its value
