@@ -11,6 +11,7 @@ import pytest
 
 from kedge.instants import from_text, to_text
 from kedge.release.proof import CaptureFound
+from lambdas.adapters import clients
 from lambdas.adapters.captures import captured_answers
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release.endpoints import EndpointState
@@ -106,6 +107,27 @@ def test_like_answers_are_healthy(world):
     assert "sample" not in answered["watch"]["reasons"][0]
     assert gauges() == [0.0]
     assert put("CanaryLooks") == [1.0]
+
+
+@pytest.mark.usefixtures("updating")
+def test_a_look_reads_captures_that_are_new_or_were_replaced_and_no_other(world):
+    for version in "12":
+        capture(world, version, np.full(100, 0.3))
+    asked, events = list[str](), clients.s3().meta.events
+
+    def note(params, **_):
+        asked.append(params["url_path"])
+
+    events.register("before-call.s3.GetObject", note)
+    read = []
+    for minutes, scores in ((18, None), (19, None), (20, np.full(100, 0.9))):
+        if scores is not None:
+            capture(world, "2", scores)
+        asked.clear()
+        verdict = look(minutes)["watch"]["verdict"]
+        read.append((len([path for path in asked if "/AllTraffic/" in path]) > 0, verdict))
+    events.unregister("before-call.s3.GetObject", note)
+    assert read == [(True, "HEALTHY"), (False, "HEALTHY"), (True, "MISBEHAVING")]
 
 
 @pytest.mark.usefixtures("updating")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,28 @@ _BLOCK_BYTES = 4 * 2**20
 
 # Of records that are longer than a stretch a sample takes more bytes, up to this.
 _LONG_SAMPLE_BYTES = 4 * SAMPLE_BYTES
+
+
+class _Lately:
+    """What was read lately, so many bytes of it: a look asks for most of what the look before asked for."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._max, self._bytes = bytes_max, 0
+        self._kept: dict[Hashable, bytes] = {}
+
+    def of(self, what: Hashable, read: Callable[[], bytes]) -> bytes:
+        """What stands there; it is read where it is not kept."""
+        content = self._kept.pop(what, None)
+        if content is None:
+            content = read()
+            self._bytes += len(content)
+        self._kept[what] = content
+        while self._bytes > self._max:
+            self._bytes -= len(self._kept.pop(next(iter(self._kept))))
+        return content
+
+
+_lately = _Lately(SAMPLE_BYTES)
 
 
 @dataclass(frozen=True)
@@ -82,7 +105,11 @@ def load_sample(s3: Any, captures: FleetCaptures, config: ModelConfig, *, since:
         for stretch in _spread(chosen):
             if read > _LONG_SAMPLE_BYTES:
                 return
-            content = _whole_lines(s3, captures.bucket, stretch, sizes[stretch.key])
+            found = captures.objects[stretch.key]
+            content = _lately.of(
+                (captures.bucket, found.etag, stretch),
+                partial(_whole_lines, s3, captures.bucket, stretch, found.size),
+            )
             read += len(content)
             taken.append(stretch)
             yield stretch.key, content
