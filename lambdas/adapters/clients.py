@@ -12,9 +12,13 @@ from botocore.config import Config
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 6})
 
 
+# A topic takes a message again when botocore asks again for an answer that was lost: whoever tells decides what is sent twice.
+_ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
+
+
 @cache
-def _client(service: str) -> Any:
-    return boto3.client(service, config=_CONFIG)
+def _client(service: str, config: Config = _CONFIG) -> Any:
+    return boto3.client(service, config=config)
 
 
 def s3() -> Any:
@@ -34,7 +38,7 @@ def sqs() -> Any:
 
 def sns() -> Any:
     """SNS."""
-    return _client("sns")
+    return _client("sns", _ONCE)
 
 
 def cloudwatch() -> Any:

@@ -38,6 +38,8 @@ from report.alert_words import Place
 # A message younger than this may still be on its way: its own sender ends the work.
 _GRACE = timedelta(minutes=10)
 ACCEPTED = "accepted"
+# How often a topic is asked that says no.
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -211,11 +213,15 @@ def _holds(alert: Alert, mute: Mute | None, now: datetime) -> dict[str, Hold]:
 def _send(desk: Desk, entry: Entry, channel: str) -> bool:
     if channel not in CHANNELS:  # kept by an earlier release: the channel has been taken away since
         return True
-    try:
-        CHANNELS[channel](desk.sns, desk.topics, _alert_of(desk, entry))
-    except (ClientError, BotoCoreError):
-        return False
-    return True
+    for _ in range(ATTEMPTS):
+        try:
+            CHANNELS[channel](desk.sns, desk.topics, _alert_of(desk, entry))
+        except ClientError:  # it was not sent
+            continue
+        except BotoCoreError:  # nobody knows: it stays, and when it is sent once more it says so
+            return False
+        return True
+    return False
 
 
 def _alert_of(desk: Desk, entry: Entry) -> Alert:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
-from lambdas.adapters import telling
+from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.channels.channel import Topics
 from lambdas.adapters.state import standing
@@ -82,16 +82,38 @@ def test_both_topics_get_what_subscriptions_filter_by(world):
 @pytest.mark.parametrize(("audience", "mails", "events"), [("people", 0, 1), ("programs", 1, 0)])
 def test_a_topic_that_refuses_keeps_its_own_message_and_no_other(world, audience, mails, events):
     at = desk(world)
-    broken = BrokenSns(boto3.client("sns"), getattr(at.topics, audience), refusals=1)
+    broken = BrokenSns(boto3.client("sns"), getattr(at.topics, audience), refusals=telling.ATTEMPTS)
     tell(world, desk(world, broken))
     assert (len(world.mails()), len(world.received("programs")), len(untold(world))) == (mails, events, 1)
     assert tell_again(at, kept(world), now=NOON + timedelta(hours=1)) == (1, 0)
     assert (len(world.mails()), len(world.received("programs")), untold(world)) == (1 - mails, 1 - events, [])
 
 
-def test_a_repeated_message_says_so(world):
+def test_a_topic_that_refuses_once_is_asked_again(world):
     at = desk(world)
     tell(world, desk(world, BrokenSns(boto3.client("sns"), at.topics.people, refusals=1)))
+    assert (len(world.mails()), untold(world)) == (1, [])
+
+
+def test_a_message_whose_answer_is_lost_is_not_sent_again_without_a_word(world):
+    at = desk(world, clients.sns())
+
+    # Behind moto, which has sent it by then.
+    def lost(request, **_):
+        if at.topics.people.rpartition(":")[2] in str(request.body):
+            raise ReadTimeoutError(endpoint_url=request.url)
+
+    clients.sns().meta.events.register_last("before-send", lost)
+    tell(world, at)
+    clients.sns().meta.events.unregister("before-send", lost)
+    tell_again(at, kept(world), now=NOON + timedelta(hours=1))
+    first, second = (body for _, body in world.mails())
+    assert ("received this message before" in first, "received this message before" in second) == (False, True)
+
+
+def test_a_repeated_message_says_so(world):
+    at = desk(world)
+    tell(world, desk(world, BrokenSns(boto3.client("sns"), at.topics.people, refusals=telling.ATTEMPTS)))
     tell_again(at, kept(world), now=NOON + timedelta(hours=1))
     ((_, body),) = world.mails()
     assert "You may have received this message before" in body
@@ -99,13 +121,13 @@ def test_a_repeated_message_says_so(world):
 
 def test_a_message_that_is_being_sent_just_now_is_left_to_its_sender(world):
     at = desk(world)
-    tell(world, desk(world, BrokenSns(boto3.client("sns"), at.topics.people, refusals=1)))
+    tell(world, desk(world, BrokenSns(boto3.client("sns"), at.topics.people, refusals=telling.ATTEMPTS)))
     assert tell_again(at, kept(world), now=NOON + timedelta(minutes=1)) == (0, 0)
 
 
 def test_a_topic_that_still_refuses_keeps_the_message_for_the_next_hour(world):
     at = desk(world)
-    sns = BrokenSns(boto3.client("sns"), at.topics.people, refusals=2)
+    sns = BrokenSns(boto3.client("sns"), at.topics.people, refusals=2 * telling.ATTEMPTS)
     tell(world, desk(world, sns))
     assert tell_again(desk(world, sns), kept(world), now=NOON + timedelta(hours=1)) == (0, 1)
     assert tell_again(desk(world, sns), kept(world), now=NOON + timedelta(hours=2)) == (1, 0)
@@ -240,6 +262,6 @@ def test_an_added_channel_is_told_and_one_taken_away_is_forgotten(world, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(telling, "CHANNELS", {**telling.CHANNELS, "chat": chat})
         tell(world, desk(world))
-    assert (heard, len(world.mails()), len(untold(world))) == (["failed"], 1, 1)
+    assert (heard, len(world.mails()), len(untold(world))) == (["failed"] * telling.ATTEMPTS, 1, 1)
     assert tell_again(desk(world), kept(world), now=NOON + timedelta(hours=1)) == (1, 0)
     assert untold(world) == []
