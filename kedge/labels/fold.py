@@ -165,7 +165,7 @@ class FoldReport:
     broken_lately : mapping of str to int
         The same for every file that the ledger still knows: labels given up, and broken records by reason.
     is_whole : bool
-        Whether everything was done: a run's time may be over before.
+        Whether every file was read and each label has had its first search: a run's time may be over before.
     """
 
     files: int = 0

@@ -11,6 +11,8 @@ from typing import TypeVar
 
 from kedge.stored import LEDGER, build
 
+# However many labels wait, all are looked for this often, if there is time.
+LOOK_HOURS_MAX = 24
 _Value = TypeVar("_Value")
 
 
@@ -30,8 +32,11 @@ class FoldedFiles:
         For a file that was read in part: its ETag and the last byte read, by key.
     continued : frozenset of str
         Files that an earlier step has read in part: their faults add up.
-    slots : int
-        The number of objects in which labels wait for their row.
+    slot, waiting : int
+        The object in which the step's labels wait for their row, and how many are left in it.
+    looked : str or None
+        When all of these were looked for (ISO 8601); empty if the days that can still gain rows were left out, None if some lack
+        their first search, or if none are left.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -39,7 +44,9 @@ class FoldedFiles:
     unknown: Mapping[str, int] = field(default_factory=dict)
     partial: Mapping[str, str] = field(default_factory=dict)
     continued: frozenset[str] = frozenset()
-    slots: int = 1
+    slot: int = 0
+    waiting: int = 0
+    looked: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,9 @@ class LabelLedger:
         The time (ISO 8601) of the last run that folded everything in the look-back. Without one everything is listed, and nothing is
         forgotten.
     slots : int
-        As in `FoldedFiles`.
+        The number of objects in which labels wait for their row.
+    waiting, looked : mapping
+        How many labels wait in each of them, and when they were last looked for; as in `FoldedFiles`, by its number.
     """
 
     fields: tuple[str, ...] = ()
@@ -66,6 +75,8 @@ class LabelLedger:
     swept: str = ""
     partial: Mapping[str, str] = field(default_factory=dict)
     slots: int = 1
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    looked: Mapping[str, str] = field(default_factory=dict)
 
     def listed_since(self, now: datetime, *, every_run_days: int, look_back_days: int) -> datetime | None:
         """The collection time from which a run lists files; None for all.
@@ -114,14 +125,46 @@ class LabelLedger:
         unknown = {key: count for key, count in self.unknown.items() if key not in again}
         more = {key: dict(Counter(broken.get(key, {})) + Counter(found)) for key, found in folded.broken.items()}
         partial = {key: read for key, read in self.partial.items() if key not in folded.files}
+        slot, looked = str(folded.slot), dict(self.looked)
+        before_that = looked.pop(slot, "")
         return replace(
             self,
             files=files | {key: folded.files[key] for key in agreed},
             broken={**broken, **more},
             unknown=dict(Counter(unknown) + Counter(folded.unknown)),
             partial={**partial, **folded.partial},
-            slots=max(self.slots, folded.slots),
+            slots=max(self.slots, folded.slot + 1),
+            waiting={**self.waiting, slot: folded.waiting} if folded.waiting else _without(self.waiting, slot),
+            looked=looked if folded.looked is None else {**looked, slot: max(before_that, folded.looked)},
         )
+
+    @property
+    def unsearched(self) -> list[int]:
+        """Objects of waiting labels of which some may lack their first search.
+
+        >>> LabelLedger(slots=3, looked={"1": ""}).unsearched
+        [0, 2]
+        """
+        return [slot for slot in range(self.slots) if str(slot) not in self.looked]
+
+    def due(self, now: datetime) -> list[int]:
+        """The other such objects whose labels are to be looked for again, those that have waited longest first.
+
+        A look takes as long whether few or many labels wait in an object. So of several each is due after as many hours as there are
+        objects, and of many once a day.
+
+        >>> ledger = LabelLedger(slots=3, looked={"0": "2016-02-01T06:00:00", "1": "2016-02-01T04:00:00", "2": ""})
+        >>> ledger.due(datetime(2016, 2, 1, 8))
+        [2, 1]
+        """
+        # Half an hour less: runs do not start to the second.
+        latest = now - timedelta(hours=min(len(self.looked), LOOK_HOURS_MAX) - 0.5)
+        found = [
+            (time, int(slot))
+            for slot, time in self.looked.items()
+            if not time or datetime.fromisoformat(time) <= latest
+        ]
+        return [slot for _, slot in sorted(found)]
 
     def read_up_to(self, key: str, etag: str) -> int:
         """The byte from which a file must still be read.
@@ -163,9 +206,13 @@ def decode_ledger(data: bytes) -> LabelLedger:
     """Read a ledger.
 
     >>> decode_ledger(encode_ledger(LabelLedger(("refund",), {"a": "1"})))
-    LabelLedger(fields=('refund',), files={'a': '1'}, broken={}, unknown={}, swept='', partial={}, slots=1)
+    LabelLedger(fields=('refund',), files={'a': '1'}, broken={}, unknown={}, swept='', partial={}, slots=1, waiting={}, looked={})
     """
     return LEDGER.read_json(data, lambda found: build(LabelLedger, {**found, "fields": tuple(found["fields"])}))
+
+
+def _without(part: Mapping[str, _Value], key: str) -> dict[str, _Value]:
+    return {each: value for each, value in part.items() if each != key}
 
 
 def _since(part: Mapping[str, _Value], first: str) -> dict[str, _Value]:

@@ -40,6 +40,8 @@ class Found:
         Labels without a row for which a day was left out, because the time was over.
     reached : array of date, shape (n_labels,)
         For labels whose search was cut: the day down to which it came; else null.
+    is_searched : bool
+        Whether no first search was cut; the days that can still gain rows may not all have been looked at again.
     opened : int
         Number of days whose ids were read.
     """
@@ -48,6 +50,7 @@ class Found:
     searched: Bools
     cut: Bools
     reached: Any
+    is_searched: bool
     opened: int
 
     @property
@@ -114,14 +117,14 @@ def find_rows(
     # If the time is over, whoever was looked for on the day of the hint is not looked for there again.
     search.reached[hinted & ~search.cut] = today + 2
     search.look(back, first, lambda day: (first <= day) & (day <= last) & (day < search.reached), backwards=True)
-    is_done = searched | (back & ~search.cut)
+    is_done, is_searched = searched | (back & ~search.cut), not search.cut.any()
     # The days that can still gain rows are looked at again, from the newest on.
     search.reached[begun & back & ~search.cut] = _NOT_BEGUN
     search.look(
         searched | begun, np.full(len(hint), late), lambda day: (day >= late) & (day < search.reached), backwards=True
     )
     goes_on = search.cut | (hinted & ~is_done & search.is_over)
-    return Found(search.found, is_done, search.cut, search.reached_days(goes_on), search.opened)
+    return Found(search.found, is_done, search.cut, search.reached_days(goes_on), is_searched, search.opened)
 
 
 def given_up(waiting: pa.Table, now: datetime) -> Bools:

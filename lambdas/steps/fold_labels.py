@@ -81,11 +81,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class FoldStep:
-    """What is looked for at a time: the labels that wait in one object, and a batch of new ones."""
+    """What is looked for at a time: the labels that wait in one object, and a batch of new ones.
+
+    `is_due` says whether there is anything to look for, `is_again` that each of these labels has had its first search, and
+    `is_enough` that after this step every label has.
+    """
 
     slot: int
     waiting: tuple[pa.Table, str | None]
     batch: Batch
+    is_due: bool
+    is_again: bool
+    is_enough: bool
     is_last: bool
 
 
@@ -100,7 +107,9 @@ def fold_labels(
     """Fold every label that was collected before now and is new, try again those that wait, and say what it took.
 
     Whatever is interrupted is done again: the ledger is written last, merging a label again changes nothing, and a run that lost
-    a race merges into what the winner wrote. A run whose time is over stops between two steps.
+    a race merges into what the winner wrote. A run whose time is over stops between two steps, and the next one goes on with the
+    labels that have waited longest. It is whole once each label has had its first search: looking again at the days that can still
+    gain rows is work for the time that is left.
     """
     place, s3 = LabelPlace(bucket, config, now, horizon_days), clients.s3()
     ledger, etag = label_days.load_ledger(s3, bucket, **place.which)
@@ -110,14 +119,15 @@ def fold_labels(
     listing = {key: etag for key, etag in listed.items() if label_files.collected_at(key, config.model) is not None}
     # Not noted in the ledger: they are told as long as they lie there.
     astray = {*label_files.list_astray(s3, bucket, config.model), *(listed.keys() - listing.keys())}
-    answers, report, left = AnsweredIds(s3, bucket, config.model), FoldReport(), dict[int, int]()
+    answers, report = AnsweredIds(s3, bucket, config.model), FoldReport()
+    left = {int(slot): ledger.waiting.get(slot, 0) for slot in ledger.looked}
     for step in steps(place, ledger, listing, left):
         folded, found = fold_step(place, answers, step, has_time)
         left[step.slot] = found.waiting
-        ledger, etag = note(place, (ledger, etag), folded, is_last=step.is_last, is_sweep=is_sweep)
-        report = report.then(found)
-        if not found.is_whole or (not step.is_last and not has_time()):
-            report = replace(report, is_whole=False)
+        ledger, etag = note(place, (ledger, etag), folded, step, is_sweep=is_sweep)
+        report = replace(report.then(found), is_whole=found.is_whole and step.is_enough)
+        has_worked = bool(step.batch.pieces) or report.days_opened > 0
+        if not found.is_whole or (has_worked and not has_time()):
             break
     return replace(
         report,
@@ -130,28 +140,44 @@ def fold_labels(
 def steps(
     place: LabelPlace, ledger: LabelLedger, listing: Mapping[str, str], left: Mapping[int, int]
 ) -> Iterator[FoldStep]:
-    """Every object of labels that wait once, and every batch with one that has room for what will be left of it.
+    """Every batch with an object that has room for what will be left of it, and every object of labels that wait and are due once.
+
+    First come those with labels that lack their first search, last those that are only looked for again.
 
     Parameters
     ----------
     left : mapping of int to int
-        How many labels wait in each object that has been looked at so far.
+        How many labels wait in each object, but for those that lack a first search and have not been looked at yet.
     """
+    first, again = ledger.unsearched, ledger.due(place.now)
 
-    def load(slot: int) -> tuple[pa.Table, str | None]:
-        return label_days.load_waiting(clients.s3(), place.bucket, slot=slot, **place.which)
+    def step(slot: int, batch: Batch, *, is_last: bool) -> FoldStep:
+        is_first, is_due = slot in first, slot in (*first, *again)
+        for slots in (first, again):
+            if slot in slots:
+                slots.remove(slot)
+        waiting = label_days.load_waiting(clients.s3(), place.bucket, slot=slot, **place.which)
+        taken = batch if not batch.pieces or waiting[0].num_rows < SLOT_LABELS else Batch()
+        has_new, is_enough = bool(taken.pieces), is_last and taken is batch and not first
+        return FoldStep(
+            slot,
+            waiting,
+            taken,
+            is_due=is_due or has_new,
+            is_again=not (is_first or has_new),
+            is_enough=is_enough,
+            is_last=is_enough and not again,
+        )
 
-    unseen = [*range(ledger.slots)]
     for batch, is_last in batches(place, ledger, listing):
-        is_taken = False
-        while not is_taken:
-            slot = unseen.pop(0) if unseen else next((slot for slot in left if left[slot] < SLOT_LABELS), len(left))
-            waiting = load(slot)
-            is_taken = waiting[0].num_rows < SLOT_LABELS
-            yield FoldStep(slot, waiting, batch if is_taken else Batch(), is_last and is_taken and not unseen)
-    while unseen:
-        slot = unseen.pop(0)
-        yield FoldStep(slot, load(slot), Batch(), not unseen)
+        taken = None
+        while taken is not batch:
+            room = next((slot for slot in left if left[slot] < SLOT_LABELS), len(left))
+            found = step([*first, *([] if batch.pieces else again), room][0], batch, is_last=is_last)
+            taken = found.batch
+            yield found
+    while first or again:
+        yield step([*first, *again][0], Batch(), is_last=True)
 
 
 def batches(place: LabelPlace, ledger: LabelLedger, listing: Mapping[str, str]) -> Iterator[tuple[Batch, bool]]:
@@ -211,11 +237,14 @@ def fold_step(
     fresh, broken = read_labels(place, batch)
     rows = last_collected(pa.concat_tables([known, fresh]))
     before = answers.opened
+    rows = rows if step.is_due else rows.slice(0, 0)
     limit = search_days(place.horizon_days, at_least=SEARCH_DAYS_MIN, at_most=SEARCH_DAYS_MAX)
     found = find_rows(rows, answers.of_day, answers.days_since, now=place.now, limit_days=limit, has_time=has_time)
     for day, which in found.by_day():
         fold_day(place, day, in_schema(rows.filter(pa.array(which)), label_schema(place.config.labels.fields)))
     waiting, unknown = settle(place, step, with_state(rows, found, place.now), fresh)
+    is_whole = step.is_again or found.is_searched
+    looked = to_text(place.now) if step.is_due and not found.cut.any() else ""
     report = FoldReport(
         files=len(batch.files),
         labels=fresh.num_rows,
@@ -225,9 +254,10 @@ def fold_step(
         matched=int((~found.nowhere).sum()),
         waiting=waiting,
         unknown=sum(unknown.values()),
-        is_whole=not found.cut.any(),
+        is_whole=is_whole,
     )
-    return FoldedFiles(batch.files, broken, unknown, batch.partial, batch.continued, step.slot + 1), report
+    files = FoldedFiles(batch.files, broken, unknown, batch.partial, batch.continued, step.slot, waiting)
+    return replace(files, looked=looked if is_whole and waiting else None), report
 
 
 def read_labels(place: LabelPlace, batch: Batch) -> tuple[pa.Table, dict[str, dict[str, int]]]:
@@ -282,7 +312,7 @@ def settle(place: LabelPlace, step: FoldStep, looked: pa.Table, fresh: pa.Table)
 
 
 def note(
-    place: LabelPlace, before: tuple[LabelLedger, str | None], folded: FoldedFiles, *, is_last: bool, is_sweep: bool
+    place: LabelPlace, before: tuple[LabelLedger, str | None], folded: FoldedFiles, step: FoldStep, *, is_sweep: bool
 ) -> tuple[LabelLedger, str | None]:
     """Write into the ledger what was folded; return it as it stands."""
     s3, bucket, (ledger, etag) = clients.s3(), place.bucket, before
@@ -290,12 +320,12 @@ def note(
     for _ in range(ATTEMPTS):
         noted = ledger.with_folded(folded, before=before[0])
         # Before the first file has come no backlog has been folded: it may be of any age.
-        if is_last and is_sweep and noted.files:
+        if step.is_enough and is_sweep and noted.files:
             noted = replace(noted, swept=max(noted.swept, to_text(place.now)))
         noted = noted.since(first) if noted.swept else noted
         if noted == ledger:
             return ledger, etag
         if label_days.save_ledger(s3, bucket, place.config.model, noted, etag=etag):
-            return (noted, None) if is_last else label_days.load_ledger(s3, bucket, **place.which)
+            return (noted, None) if step.is_last else label_days.load_ledger(s3, bucket, **place.which)
         ledger, etag = label_days.load_ledger(s3, bucket, **place.which)
     raise DayContendedError(key=layout.label_ledger_key(place.config.model), attempts=ATTEMPTS)

@@ -41,6 +41,11 @@ def opened(keys: list[str]) -> list[str]:
     return list(dict.fromkeys(key.split("/ids/")[1][:10] for key in keys if "/ids/" in key))
 
 
+def opened_ids(keys: list[str]) -> list[str]:
+    """Objects of ids that were looked through, in the order of reading."""
+    return [key for key in keys if "/ids/" in key]
+
+
 @pytest.mark.parametrize("late", [0, 1, 29, 200, 364])
 def test_a_label_finds_its_row_from_hours_to_a_year_later(world, late):
     answer_ids(world, day(late), ["a", "b"])
@@ -444,9 +449,58 @@ def test_whatever_the_batches_the_same_labels_are_folded_and_given_up(world, mon
     assert (report.waiting, report.broken, report.is_whole) == (21, 1, True)
     assert fold(world).files == 0
     answer_ids(world, TODAY, ["late"])
-    assert fold(world, now=NOW + timedelta(hours=1)).matched == 1
+    assert fold(world, now=NOW + timedelta(days=1)).matched == 1
     assert fold(world, now=NOW + timedelta(days=4)).unknown_lately == 20
     assert fold(world, now=NOW + timedelta(days=4)).waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("objects", "days_a_run", "hint"), [(1, 1, False), (4, 4, False), (3, 1, True), (6, 5, True), (3, 100, False)]
+)
+def test_in_however_many_objects_labels_wait_and_however_little_time_there_is_each_gets_its_turn(
+    world, monkeypatch, objects, days_a_run, hint
+):
+    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+    monkeypatch.setattr(label_folding, "SLOT_LABELS", 2)
+    for back in range(6):
+        answer_ids(world, day(back), [f"a{back}"])
+    waiting = [f"x{n}" for n in range(2 * objects)]
+    said = {"inference_time": f"{TODAY}T01:30:00Z"} if hint else {}
+    for n in range(objects):
+        upload(world, NOW - timedelta(hours=1), *(record(f"x{2 * n + k}", 1, **said) for k in (0, 1)), name=f"{n}")
+    keys = reads(world)
+
+    def run(now):
+        before = len(opened_ids(keys))
+        return fold(world, now=now, has_time=lambda: len(opened_ids(keys)) - before < days_a_run)
+
+    # Each object of labels opens six days at most for the first search, and three once more where its search was cut.
+    attempts = list(itertools.takewhile(lambda report: not report.is_whole, (run(NOW) for _ in range(100))))
+    assert len(attempts) <= objects * (2 + 9 // days_a_run)
+    assert run(NOW).waiting == len(waiting)
+    answer_ids(world, TODAY, ["x0", waiting[-1]])
+    hours = (run(NOW + timedelta(hours=hour)) for hour in itertools.count(1))
+    found = list(itertools.takewhile(lambda report: report.waiting > len(waiting) - 2, hours))
+    assert all(report.is_whole for report in found)
+    # It may have been looked for that day a moment before.
+    assert len(found) <= 2 * objects * (2 + 3 // days_a_run)
+    later = (run(NOW + timedelta(days=4, hours=hour)) for hour in itertools.count())
+    gone = list(itertools.takewhile(lambda report: report.waiting, later))
+    assert len(gone) <= objects * (2 + 9 // days_a_run)
+    assert run(NOW + timedelta(days=9)).unknown_lately == len(waiting) - 2
+
+
+def test_labels_that_wait_in_many_objects_are_looked_for_once_a_day(world, monkeypatch):
+    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+    monkeypatch.setattr(label_folding, "SLOT_LABELS", 1)
+    answer_ids(world, TODAY, ["a"])
+    for n in range(26):
+        upload(world, NOW - timedelta(hours=1), record(f"x{n}", 1), name=f"{n}")
+    fold(world)
+    keys = reads(world)
+    for hour in (0, 1, 23, 24):
+        assert fold(world, now=NOW + timedelta(hours=hour)).waiting == 26
+    assert len(opened_ids(keys)) == 26
 
 
 def test_a_large_file_is_gone_on_with_where_the_run_before_stopped(world, monkeypatch):

@@ -50,6 +50,8 @@ MEANS = {
         "swept": "2016-01-04T02:00:00+00:00",
         "partial": {"b": "1 7"},
         "slots": 2,
+        "waiting": {},
+        "looked": {},
     },
     "performance.json": (Severity.OK, Severity.OK, Severity.INSUFFICIENT_DATA),
     "labels.parquet": 2,
