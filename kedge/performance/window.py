@@ -18,6 +18,8 @@ from kedge.severity import Severity, worst
 
 # The AUC of answers that know nothing.
 _NO_ORDER = 0.5
+# What a column of costs gives.
+_COSTS = {"cost_per_thousand", "cost_adjusted_accuracy"}
 # This number of losses is told in full, the others by name.
 _LOSSES_TOLD = 3
 _FEW_ROWS = 30
@@ -131,7 +133,7 @@ def judge_performance(
     Each limit is judged on its own (`limits.judge_limit`); the worst verdict is the window's. Beside them every metric is
     compared with its reference (`losses.judge_losses`): a loss is a WARNING, however well the limits are kept. Nothing is
     judged if there are too few ripe rows, labels for too few of them, or labels of one class alone. A metric that compares
-    classes is not judged if one class has too few rows.
+    classes is not judged if one class has too few rows. A window whose costs would be judged and are not known is not OK.
 
     Parameters
     ----------
@@ -141,14 +143,19 @@ def judge_performance(
     window = outcomes.counts
     coverage = window.rows / max(window.rows + outcomes.unlabelled_rows, 1)
     measured, expected = measure(window, policy), measure(reference, policy)
-    missing = _what_is_missing(window, coverage, policy)
+    missing, unseen = _what_is_missing(window, coverage, policy), _costs_unseen(window, reference, policy)
+    if unseen:
+        measured = {name: metric for name, metric in measured.items() if name not in _COSTS}
     verdicts: dict[str, LimitVerdict] = {}
     losses: dict[str, MetricLoss] = {}
     if not missing:
         verdicts, missing = _judge_limits(window, reference, policy, measured, expected)
         rare = _uncertain(window, policy) | _averages_of_few(window, reference)
         losses = judge_losses(measured, expected, window.problem, confidence=policy.confidence, without=rare)
+        missing += unseen
     severity = worst([*(verdict.severity for verdict in verdicts.values()), *([Severity.WARNING] if losses else [])])
+    if unseen and severity is Severity.OK:
+        severity = Severity.INSUFFICIENT_DATA
     return PerformanceReport(
         severity,
         _reasons(verdicts, losses, severity, missing),
@@ -214,6 +221,15 @@ def _what_is_missing(window: OutcomeCounts, coverage: float, policy: Performance
     if window.rows and coverage < policy.coverage_min:
         missing.append(f"labels are in for {coverage:.0%} of the ripe rows; {policy.coverage_min:.0%} are needed")
     return missing
+
+
+def _costs_unseen(window: OutcomeCounts, reference: OutcomeCounts, policy: PerformancePolicy) -> list[str]:
+    """A sentence where the costs of `cost_column` would be judged, and no row of the window says any."""
+    judged = reference.costs.rows or _COSTS & {limit.metric for limit in policy.limits}
+    # A cost that is not known counts as 0: where all are 0, nothing was looked at.
+    if policy.cost_column is None or window.costs.staked_squared or not judged:
+        return []
+    return [f"costs are not judged: no measured row says its {policy.cost_column} (performance.cost_column)"]
 
 
 def _what_is_undefined(window: OutcomeCounts) -> list[str]:

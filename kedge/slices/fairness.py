@@ -216,16 +216,16 @@ class WindowRows:
 
 
 def fairness_severity(columns: Sequence[ColumnFairness], sensitive: Collection[str]) -> Severity:
-    """The worst verdict; OK only where every sensitive column was looked at, for what was not may be unfair.
+    """The worst verdict; OK only where of every sensitive column some values are known, for what was not looked at may be unfair.
 
-    >>> fair = ColumnFairness("sex", Severity.OK, "", (), ())
+    >>> fair = ColumnFairness("sex", Severity.OK, "", (GroupRates("f", 9),), ())
     >>> [fairness_severity([fair], names).value for names in (["sex"], ["sex", "age"])]
     ['OK', 'INSUFFICIENT_DATA']
     >>> fairness_severity([replace(fair, severity=Severity.WARNING)], ["sex", "age"]).value
     'WARNING'
     """
     severity = worst(column.severity for column in columns)
-    lacking = {*sensitive} - {column.column for column in columns}
+    lacking = {*sensitive} - {c.column for c in columns if any(group.group != MISSING for group in c.groups)}
     return Severity.INSUFFICIENT_DATA if lacking and severity is Severity.OK else severity
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kedge.capture.typed_rows import typed_predictions
 from kedge.columns.casting import columns_of
 from kedge.columns.margins import with_margins
+from kedge.config.policies import PerformanceLimit
 from kedge.config.reading import parse_model_config
 from kedge.estimation.estimators import fit_estimator
 from kedge.labels.fold import label_schema
@@ -24,6 +25,8 @@ from kedge.labels.labelled_rows import labelled_rows
 from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import read_outcomes
 from kedge.profile.freezing import freeze_baseline
+from kedge.quality.window import QualityReference, judge_quality
+from kedge.severity import Severity
 from kedge.slices.counts import slice_reference
 from kedge.window_sql.joined import JoinedRows
 from kedge.window_sql.parts import COUNTED, Counted, queries
@@ -355,3 +358,22 @@ def test_a_sensitive_number_that_no_slice_knows_has_its_own_levels(sliced):
     found = {counts.column: {*counts.groups} for counts in check(window).evidence.sensitive}
     assert found["light"] in ({*each, "0.1", "16777216", "1e-7", "inf", "missing"} for each in ({"0"}, {"-0"}))
     assert len(found["weight"]) == 51
+
+
+def test_a_window_that_is_critical_with_its_costs_is_not_ok_where_athena_has_no_table_of_them():
+    config = config_of("binary_classification", horizon=2.0)
+    limits = (
+        PerformanceLimit(metric="accuracy", at_least=0.0),
+        PerformanceLimit(metric="cost_per_thousand", at_most=-1e6),
+    )
+    known = config.performance.model_copy(update={"limits": limits, "coverage_min": 0.0})
+    named = config.endpoint.model_copy(update={"custom_attributes": ("fee",)})
+    unknown = {"performance": known.model_copy(update={"cost_column": "fee"}), "endpoint": named}
+    window = window_of(5, config.model_copy(update={"performance": known}), 400)
+    blind = Window(config.model_copy(update=unknown), window.part, window.labels)
+    found = [
+        judge_quality(gathered.evidence, QualityReference(window.reference.counts), each.config).measured
+        for each, gathered in ((window, window.in_memory()), (blind, blind.by_sql()))
+    ]
+    assert [report.severity for report in found] == [Severity.CRITICAL, Severity.INSUFFICIENT_DATA]
+    assert "1 column not looked at, because the window is counted by Athena: fee" in found[1].notes

@@ -253,3 +253,28 @@ def test_answers_for_the_other_class_are_said():
     assert [note for note in notes if note.startswith("auc of the reference is 0, below one half")]
     right_way_round = count_binary(scores, 1 - labels, threshold=0.5)
     assert judged(counted(22, 900), right_way_round).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("limits", "learnt"),
+    [
+        ((*limited("auc", tolerance=0.05), *limited("cost_per_thousand", at_most=9e3)), False),
+        (limited("auc", tolerance=0.05), True),
+    ],
+)
+@pytest.mark.parametrize("unknown", [None, 0.0])
+def test_a_window_whose_costs_nobody_knows_is_not_ok(limits, learnt, unknown):
+    def counts(seed, rows, cost):
+        scores, labels = scored(seed, rows)
+        return count_binary(scores, labels, threshold=0.5, costs=None if cost is None else np.full(rows, cost))
+
+    reference = counts(4, 3_000, 20.0 if learnt else None)
+    policy = {"limits": limits, "cost_column": "fee"}
+    known, blind = (judged(counts(5, 2_000, cost), reference, **policy) for cost in (20.0, unknown))
+    assert (known.severity, blind.severity) == (Severity.OK, Severity.INSUFFICIENT_DATA)
+    assert blind.reasons[-1] == "costs are not judged: no measured row says its fee (performance.cost_column)"
+    assert "cost_per_thousand" not in blind.metrics
+    # What is lost is said all the same, and who judges no costs misses none.
+    scores, labels = scored(6, 2_000, strength=0.6)
+    assert judged(count_binary(scores, labels, threshold=0.5), reference, **policy).severity is Severity.CRITICAL
+    assert judged(counts(5, 2_000, None), counts(4, 3_000, None), cost_column="fee").severity is Severity.OK

@@ -114,6 +114,12 @@ def test_equal_treatment_is_ok_only_where_every_sensitive_column_was_looked_at()
         assert KeptQuality.of(quality).verdicts == quality.verdicts
 
 
+def test_a_sensitive_column_that_no_row_has_a_value_of_was_not_looked_at():
+    config = make_config("labels: {fields: [sex]}\nfairness: {columns: [carrier, sex]}")
+    nothing = labelled(2).append_column("sex", pa.nulls(6000, pa.string()))
+    assert judge(evidence_of(nothing, config), config).verdicts.unequal is BLIND
+
+
 def test_an_estimate_has_a_verdict_only_where_the_labels_have_none():
     config, table = make_config(), labelled(2)
     late = judge(evidence_of(table, config, ripe=np.zeros(table.num_rows, bool), estimated=True), config)
