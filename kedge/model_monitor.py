@@ -7,27 +7,25 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kedge.arrays import Floats
-from kedge.columns.ages import ages_in_days
 from kedge.columns.casting import Column
 from kedge.config.model import ModelConfig
 from kedge.config.policies import PerformanceLimit
-from kedge.config.sections import Feature, Problem
+from kedge.config.sections import Problem
 from kedge.drift.column import ColumnReport, DriftRule
 from kedge.drift.column_quality import QualityCheck
 from kedge.drift.report import DriftReport
 from kedge.intervals import Estimate
-from kedge.own_columns import TIME
 from kedge.performance.limits import bounds_of, is_absolute
 from kedge.profile.baseline import Baseline, ColumnCounts, Profile
 from kedge.profile.bins import Bins
+from kedge.profile.feature_facts import FeatureFacts, Moments
 from kedge.severity import Severity
 
 BUCKETS = 10  # as Model Monitor materialises a distribution
+LEVELS_DESCRIBED = 10_000
 _CHECKS = {
     "missing": ("completeness_check", "Completeness requirement is not met.", "of data is complete"),
     "type": ("data_type_check", "Data type match requirement is not met.", "of data is a finite number"),
@@ -35,21 +33,26 @@ _CHECKS = {
 }  # fmt: skip
 
 
-def baseline_statistics(rows: pa.Table, config: ModelConfig) -> dict[str, Any]:
+def baseline_statistics(facts: Mapping[str, FeatureFacts], *, rows: int) -> dict[str, Any]:
     """Describe the training rows as Model Monitor's statistics.json does (schema version 0).
+
+    Of a feature with more than `LEVELS_DESCRIBED` levels, which may be as many as rows, the most frequent are told.
 
     Parameters
     ----------
-    rows : Table
-        The training rows, with the features of `config`.
+    facts : mapping of str to FeatureFacts
+        Of each feature, in the order of the YAML.
     """
-    features = [_feature_statistics(_values(rows, feature), feature) for feature in config.features]
-    return {"version": 0, "dataset": {"item_count": rows.num_rows}, "features": features}
+    features = [_feature_statistics(found) for found in facts.values()]
+    return {"version": 0, "dataset": {"item_count": rows}, "features": features}
 
 
-def baseline_constraints(rows: pa.Table, config: ModelConfig) -> dict[str, Any]:
-    """Suggest Model Monitor's constraints.json from the training rows: types, completeness, levels, signs."""
-    features = [_feature_constraints(_values(rows, feature), feature) for feature in config.features]
+def baseline_constraints(facts: Mapping[str, FeatureFacts], config: ModelConfig) -> dict[str, Any]:
+    """Suggest Model Monitor's constraints.json from the training rows: types, completeness, levels, signs.
+
+    A feature with more than `LEVELS_DESCRIBED` levels has no constraint on them: a window has levels of its own.
+    """
+    features = [_feature_constraints(found) for found in facts.values()]
     settings = {
         "evaluate_constraints": "Enabled",
         "emit_metrics": "Enabled",
@@ -97,55 +100,45 @@ def quality_constraints(
     return {"version": 0.0, f"{problem}_constraints": written}
 
 
-def _values(rows: pa.Table, feature: Feature) -> Any:
-    """A feature's values; for a timestamp its ages in days, as they are counted."""
-    if feature.kind != "timestamp":
-        return rows.column(feature.name)
-    column = Column(feature.name, "feature", feature.kind, feature.declared_dtype)
-    ages = ages_in_days(rows, column, TIME if TIME in rows.column_names else None).values
-    return pa.array(ages, mask=np.isnan(ages))
-
-
-def _inferred_type(feature: Feature) -> str:
-    if feature.kind in ("categorical", "boolean"):
+def _inferred_type(column: Column) -> str:
+    if not column.is_number:
         return "String"
-    return "Integral" if feature.declared_dtype == "int64" else "Fractional"
+    return "Integral" if column.dtype == "int64" else "Fractional"
 
 
-def _feature_statistics(column: pa.ChunkedArray, feature: Feature) -> dict[str, Any]:
-    common = {"num_present": len(column) - column.null_count, "num_missing": column.null_count}
-    described: dict[str, Any] = {"name": feature.name, "inferred_type": _inferred_type(feature)}
-    if feature.kind in ("categorical", "boolean"):
-        counts = pc.value_counts(column.drop_null()).to_pylist()
-        buckets = sorted(({"value": c["values"], "count": c["counts"]} for c in counts), key=lambda b: b["value"])
-        detail = {"distinct_count": len(buckets), "distribution": {"categorical": {"buckets": buckets}}}
-        return described | {"string_statistics": {"common": common} | detail}
-    values = column.drop_null().cast(pa.float64()).to_numpy()
-    return described | {"numerical_statistics": {"common": common} | (_moments(values) if len(values) else {})}
+def _feature_statistics(facts: FeatureFacts) -> dict[str, Any]:
+    common = {"num_present": facts.rows - facts.missing, "num_missing": facts.missing}
+    described: dict[str, Any] = {"name": facts.column.name, "inferred_type": _inferred_type(facts.column)}
+    if facts.column.is_number:
+        return described | {"numerical_statistics": {"common": common} | _moments(facts.numbers)}
+    counts = sorted(facts.levels.most_frequent(LEVELS_DESCRIBED).items())
+    buckets = [{"value": level, "count": count} for level, count in counts]
+    detail = {"distinct_count": facts.levels.distinct, "distribution": {"categorical": {"buckets": buckets}}}
+    return described | {"string_statistics": {"common": common} | detail}
 
 
-def _moments(values: np.ndarray[Any, Any]) -> dict[str, Any]:
+def _moments(found: Moments) -> dict[str, Any]:
+    if not found.rows:
+        return {}
     return {
-        "mean": float(values.mean()),
-        "sum": float(values.sum()),
-        "std_dev": float(values.std()),
-        "min": float(values.min()),
-        "max": float(values.max()),
+        "mean": found.mean,
+        "sum": found.total,
+        "std_dev": found.std_dev,
+        "min": found.low,
+        "max": found.high,
     }
 
 
-def _feature_constraints(column: pa.ChunkedArray, feature: Feature) -> dict[str, Any]:
-    complete = (len(column) - column.null_count) / max(len(column), 1)
+def _feature_constraints(facts: FeatureFacts) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "name": feature.name,
-        "inferred_type": _inferred_type(feature),
-        "completeness": complete,
+        "name": facts.column.name,
+        "inferred_type": _inferred_type(facts.column),
+        "completeness": (facts.rows - facts.missing) / max(facts.rows, 1),
     }
-    present = column.drop_null()
-    if feature.kind in ("categorical", "boolean"):
-        return described | {"string_constraints": {"domains": sorted(pc.unique(present).to_pylist())}}
-    positive = len(present) == 0 or pc.min(present).as_py() >= 0
-    return described | {"num_constraints": {"is_non_negative": positive}}
+    if facts.column.is_number:
+        return described | {"num_constraints": {"is_non_negative": facts.numbers.low >= 0}}
+    levels = facts.levels.most_frequent(LEVELS_DESCRIBED + 1)
+    return described | ({"string_constraints": {"domains": sorted(levels)}} if len(levels) <= LEVELS_DESCRIBED else {})
 
 
 def window_statistics(baseline: Baseline, window: Profile) -> dict[str, Any]:
@@ -226,15 +219,14 @@ def _drift_violation(column: ColumnReport, rule: DriftRule) -> dict[str, str]:
 def _column_statistics(column: Column, bins: Bins, counts: ColumnCounts) -> dict[str, Any]:
     broken = counts.missing + counts.unparsable + counts.infinite
     common = {"num_present": counts.rows - broken, "num_missing": broken}
-    described: dict[str, Any] = {"name": column.name}
+    described: dict[str, Any] = {"name": column.name, "inferred_type": _inferred_type(column)}
     if not column.is_number:
         buckets = [{"value": bins.cell_name(i), "count": int(n)} for i, n in enumerate(counts.with_unseen) if n]
         detail = {"distinct_count": len(buckets), "distribution": {"categorical": {"buckets": buckets}}}
-        return described | {"inferred_type": "String", "string_statistics": {"common": common} | detail}
-    kind = "Integral" if column.dtype == "int64" else "Fractional"
+        return described | {"string_statistics": {"common": common} | detail}
     used = counts.cells > 0
     moments = _counted_moments(counts.means[used], counts.cells[used]) if used.any() else {}
-    return described | {"inferred_type": kind, "numerical_statistics": {"common": common} | moments}
+    return described | {"numerical_statistics": {"common": common} | moments}
 
 
 def _counted_moments(values: Floats, rows: NDArray[np.int64]) -> dict[str, Any]:

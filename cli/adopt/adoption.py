@@ -29,13 +29,14 @@ from kedge.arrays import Floats
 from kedge.capture.source import SOURCES
 from kedge.capture.typed_rows import typed_column
 from kedge.columns.casting import Column, columns_of
+from kedge.columns.row_batches import RowBatches
 from kedge.comparisons import counted
 from kedge.config.capture_place import adopted_version, is_adopted
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
 from kedge.config.sections import Source
 from kedge.drift.unjudged import unjudged_side
-from kedge.own_columns import LABEL
+from kedge.own_columns import LABEL, TIME
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
 from lambdas.steps.baseline_files import baseline_files
@@ -133,7 +134,7 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
         config,
         text,
         is_new,
-        baseline_files(config, version, typed(training, config), typed(holdout, config), {}, edges=edges),
+        baseline_files(config, version, oldest_first(training, config), typed(holdout, config), {}, edges=edges),
         champion_of(running, version, judged_from),
         before,
         baseline_of,
@@ -336,6 +337,12 @@ def typed(rows: pa.Table, config: ModelConfig) -> pa.Table:
             place = rows.column_names.index(column.name)
             rows = rows.set_column(place, column.name, typed_column(rows.column(place), column))
     return rows
+
+
+def oldest_first(rows: pa.Table, config: ModelConfig) -> RowBatches:
+    """The training rows, typed; what says nothing of its time stands in its order."""
+    rows = typed(rows, config)
+    return RowBatches.of(rows.sort_by(TIME) if TIME in rows.column_names else rows)
 
 
 def training_rows(config: ModelConfig, wish: Wish) -> tuple[pa.Table, str | None]:

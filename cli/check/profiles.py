@@ -15,6 +15,7 @@ from cli.rows.files import RowFiles, UnreadableFileError
 from cli.rows.sources import NO_ROWS
 from kedge.columns.ages import newest_times
 from kedge.columns.casting import Column, cast_numbers
+from kedge.columns.row_batches import grouped
 from kedge.errors import EmptySampleError
 from kedge.profile.baseline import Baseline, Profile, side_by_side
 from kedge.profile.counting import count_batches
@@ -41,10 +42,7 @@ def count_sides(model: str, columns: Sequence[Column], before: RowFiles, now: Ro
     """Freeze the baseline of one side's rows and count the other's in it, some columns at a time."""
     times = _newest(columns, before), _newest(columns, now)
     step = min(before.columns_at_once, now.columns_at_once)
-    parts = [
-        _count_group(model, tuple(columns[first : first + step]), before, now, times)
-        for first in range(0, len(columns), step)
-    ]
+    parts = [_count_group(model, group, before, now, times) for group in grouped(tuple(columns), step)]
     frozen = side_by_side([part.baseline for part in parts])
     ruler = coarse_ruler(frozen)
     of_baseline = FileStretches.side_by_side(ruler, [part.of_baseline for part in parts])

@@ -29,16 +29,15 @@ from cli.rows.formats import (
 )
 from cli.rows.json_lines import BrokenLineError
 from cli.rows.sources import NO_COLUMNS, RowSource, UnreadableFileError, find_sources
+from kedge.columns.row_batches import COLUMNS_AT_ONCE
 from kedge.config.model import ModelConfig
 
 __all__ = ["RowFiles", "UnreadableFileError", "open_rows"]
 
 _A_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, BrokenLineError, LongValueError, WrongRowCountError)
-# Of more columns files are read several times, or the memory would grow with them: while it is read, each holds a page of
-# Parquet and its dictionary, which are up to 2 MB, and a sample of it 2.4 MB. Text has no pages, and is parsed whole for
-# every reading.
-COLUMNS_AT_ONCE, TEXT_COLUMNS_AT_ONCE = 32, 128
+# Text has no pages that many columns would hold at once, and is parsed whole for every reading.
+TEXT_COLUMNS_AT_ONCE = 128
 
 
 @dataclass(frozen=True)

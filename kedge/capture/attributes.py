@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 
-def attributes_by_request(contents: Iterable[bytes], names: Sequence[str]) -> dict[str, tuple[str | None, ...]]:
-    """The named attributes of each request in capture objects, by the request's inference id, else event id.
+def attributes_by_request(
+    contents: Iterable[bytes], names: Sequence[str], wanted: Collection[str]
+) -> dict[str, tuple[str | None, ...]]:
+    """The named attributes of each wanted request in capture objects, by the request's inference id, else event id.
 
     SageMaker hands `CustomAttributes` on as one text: `name=value` pairs between commas, or a JSON object. Lines that cannot be read
     are kept aside elsewhere (`capture_records`) and say nothing here.
@@ -20,9 +22,11 @@ def attributes_by_request(contents: Iterable[bytes], names: Sequence[str]) -> di
     contents : iterable of bytes
         JSON Lines.
     names : sequence of str
+    wanted : collection of str
+        Requests; what others said is not kept.
 
     >>> line = b'{"eventMetadata": {"eventId": "e", "customAttributes": ["sex=f,plan=a=b"]}}'
-    >>> attributes_by_request([line], ["sex", "plan", "age"])
+    >>> attributes_by_request([line], ["sex", "plan", "age"], {"e"})
     {'e': ('f', 'a=b', None)}
     """
     found = {}
@@ -30,8 +34,17 @@ def attributes_by_request(contents: Iterable[bytes], names: Sequence[str]) -> di
         for line in content.split(b"\n"):
             # Most captures carry none at all: those are not parsed.
             if b'"customAttributes"' in line:
-                found.update(_of_line(line, names))
+                found.update({name: said for name, said in _of_line(line, names).items() if name in wanted})
     return found
+
+
+def requests_of(row_ids: Iterable[str]) -> set[str]:
+    """The requests that rows may have come with: each by itself, or one of several (`id/0`, `id/1`, ...).
+
+    >>> sorted(requests_of(["e/0", "e/1"]))
+    ['e', 'e/0', 'e/1']
+    """
+    return {name for row in row_ids for name in (row, row.rpartition("/")[0]) if name}
 
 
 def values_of_rows(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from kedge.arrays import Floats, Ints
-from kedge.columns.ages import RowTimes
+from kedge.columns.ages import RowTimes, newest_times
+from kedge.columns.casting import Column
+from kedge.columns.row_batches import RowBatches, grouped
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.bins import UNSEEN
 from kedge.profile.coarse_cells import coarse_starts
-from kedge.profile.counting import count_rows_by_hour
+from kedge.profile.counting import count_rows
 from kedge.profile.packed_profiles import UsedCells
 from kedge.statistics.pooling import pools
 
@@ -77,14 +79,22 @@ class BlockCounts:
     def __init__(self, baseline: Baseline) -> None:
         self._columns = baseline.columns
         self._groups, self._sizes = _groups(baseline)
-        self._total = sum(self._sizes.values()) + 1
+        self._total = sum(self._sizes.values())
         self._rows, self._tables = list[int](), list[NDArray[np.uint32]]()
+
+    @classmethod
+    def side_by_side(cls, baseline: Baseline, parts: Sequence[BlockCounts]) -> BlockCounts:
+        """The blocks of several that have seen different columns of the same rows, by a baseline of all of them in their order."""
+        found = cls(baseline)
+        found._rows = parts[0]._rows if parts else []
+        found._tables = [np.concatenate(tables) for tables in zip(*(part._tables for part in parts), strict=True)]
+        return found
 
     def add(self, block: UsedCells) -> None:
         """Take the next block."""
         if block.rows:
             groups = self._groups[block.cells]
-            of_groups = groups < self._total - 1
+            of_groups = groups < self._total
             # A block has no four billion rows.
             table = np.bincount(groups[of_groups], block.counts[of_groups], self._total).astype(np.uint32)
             self._rows.append(block.rows)
@@ -144,13 +154,13 @@ def combined(*sources: Mapping[str, float] | None) -> dict[str, float]:
     return found
 
 
-def block_codes(rows: int) -> Ints:
-    """Block of each row of a file: `BLOCKS` consecutive parts of equal size.
+def block_codes(rows: int, *, first: int = 0, last: int | None = None) -> Ints:
+    """Block of each row of a file, or of its rows `[first, last)`: `BLOCKS` consecutive parts of equal size.
 
-    >>> block_codes(256)[[0, 1, 2, 255]].tolist()
-    [0, 0, 1, 127]
+    >>> block_codes(256)[[0, 1, 2, 255]].tolist(), block_codes(256, first=254).tolist()
+    ([0, 0, 1, 127], [127, 127])
     """
-    return np.arange(rows, dtype=np.int64) * BLOCKS // max(rows, 1)
+    return np.arange(first, rows if last is None else last, dtype=np.int64) * BLOCKS // max(rows, 1)
 
 
 def _groups(baseline: Baseline) -> tuple[Ints, dict[str, int]]:
@@ -253,7 +263,7 @@ def _without_step(residuals: Floats) -> Floats:
 
 
 def with_design_effects(
-    baseline: Baseline, features: pa.Table, predictions: pa.Table, *, times: RowTimes = None
+    baseline: Baseline, features: RowBatches, answers: RowBatches, *, times: RowTimes = None
 ) -> Baseline:
     """The baseline with the design effect of each column, from consecutive stretches of its rows.
 
@@ -262,25 +272,50 @@ def with_design_effects(
 
     Parameters
     ----------
-    features, predictions : Table
+    features, answers : RowBatches
         The rows that the baseline was frozen from, in the order of time.
     times : str, mapping or None
         As they were counted with.
     """
     found: dict[str, float] = {}
-    sides: tuple[tuple[Role, pa.Table], ...] = (("feature", features), ("prediction", predictions))
-    for role, table in sides:
-        ruler = _of_role(baseline, role)
-        blocks = count_rows_by_hour(ruler, table, block_codes(table.num_rows), times=times)
-        found |= design_effects(ruler, [blocks[code] for code in sorted(blocks)])
+    sides: tuple[tuple[Role, RowBatches], ...] = (("feature", features), ("prediction", answers))
+    for role, rows in sides:
+        columns = tuple(column for column in baseline.columns if column.role == role)
+        parts = [_counted(_of_columns(baseline, group), rows, times) for group in grouped(columns)]
+        found |= BlockCounts.side_by_side(_of_columns(baseline, columns), parts).design_effects()
     return replace(baseline, design_effects=found)
 
 
-def _of_role(baseline: Baseline, role: Role) -> Baseline:
-    """The ruler of the columns that stand in one table."""
-    columns = tuple(column for column in baseline.columns if column.role == role)
+def _counted(ruler: Baseline, rows: RowBatches, times: RowTimes) -> BlockCounts:
+    names, found = [column.name for column in ruler.columns], BlockCounts(ruler)
+    known = newest_times(ruler.columns, rows.read(names)) if times is None else times
+    aged = any(column.kind == "timestamp" for column in ruler.columns)
+    for block in _blocks(
+        ruler, rows.read([*names, times] if aged and isinstance(times, str) else names), rows.rows, known
+    ):
+        found.add(UsedCells.of(block))
+    return found
+
+
+def _blocks(ruler: Baseline, batches: Iterable[Any], rows: int, times: RowTimes) -> Iterator[Profile]:
+    """Each block's profile once it is whole: those of a batch side by side would take more memory than its rows."""
+    seen, open_code, block = 0, 0, ruler.empty()
+    for batch in batches:
+        codes = block_codes(rows, first=seen, last=seen + batch.num_rows)
+        cuts = sorted({0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), batch.num_rows})
+        for start, end in pairwise(cuts):
+            if codes[start] != open_code:
+                yield block
+                open_code, block = codes[start], ruler.empty()
+            block += count_rows(ruler, batch.slice(start, end - start), times=times)
+        seen += batch.num_rows
+    yield block
+
+
+def _of_columns(baseline: Baseline, columns: Sequence[Column]) -> Baseline:
+    """The ruler of some of the columns."""
     starts = [baseline.offsets[column.name] for column in columns]
     ends = [start + baseline.bins[column.name].width for start, column in zip(starts, columns, strict=True)]
     parts = [baseline.profile.counts[start:end] for start, end in zip(starts, ends, strict=True)]
     counts = np.concatenate([np.empty(0, np.int64), *parts])
-    return replace(baseline, columns=columns, profile=Profile(baseline.baseline, baseline.profile.rows, counts))
+    return replace(baseline, columns=tuple(columns), profile=Profile(baseline.baseline, baseline.profile.rows, counts))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import pyarrow as pa
 from kedge.arrays import Floats
 from kedge.columns.ages import RowTimes, ages_in_days, newest_times
 from kedge.columns.casting import Column, cast_numbers
+from kedge.columns.row_batches import RowBatches, grouped
 from kedge.errors import EmptySampleError
-from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.baseline import Baseline, Profile, side_by_side
 from kedge.profile.bins import BOOLEAN_LEVELS, Bins
 from kedge.profile.counting import add_columns, naming, require
 from kedge.profile.levels import LevelCounts
@@ -31,14 +33,19 @@ class Fineness:
     sample_rows : int
         Of how many rows the edges are found, where they are read as a stream. The seed is fixed: the same rows in the same batches
         give the same baseline.
+    edges : mapping of str to ndarray
+        Edges of numeric columns that are known as a histogram only: their values say which cell, and no more.
     """
 
     maximum_edges: int = 1000
     maximum_levels: int = 10_000
     sample_rows: int = 200_000
+    edges: Mapping[str, Floats] = field(default_factory=dict)
 
     def bins(self, column: Column, table: pa.Table, levels: Mapping[str, LevelCounts], times: RowTimes) -> Bins:
         """The cells of one column."""
+        if column.kind == "numeric" and column.name in self.edges:
+            return Bins(edges=self.edges[column.name])
         if column.kind == "boolean":
             return Bins(levels=BOOLEAN_LEVELS)
         if column.kind == "categorical":
@@ -55,7 +62,7 @@ class Fineness:
 FINE = Fineness()
 
 
-def freeze_baseline(  # noqa: PLR0913  # two tables of rows; few callers give times or edges, and none but tests a fineness
+def freeze_baseline(  # noqa: PLR0913  # two tables of rows; few callers give times or a fineness
     model: str,
     baseline: str,
     columns: tuple[Column, ...],
@@ -63,7 +70,6 @@ def freeze_baseline(  # noqa: PLR0913  # two tables of rows; few callers give ti
     predictions: pa.Table,
     *,
     times: RowTimes = None,
-    edges: Mapping[str, Floats] | None = None,
     fineness: Fineness = FINE,
 ) -> Baseline:
     """Freeze each column's cells and count the baseline's own rows in them.
@@ -80,8 +86,6 @@ def freeze_baseline(  # noqa: PLR0913  # two tables of rows; few callers give ti
         Answers to rows that the model has not trained on; its column is the prediction's name.
     times : str, mapping or None
         What a timestamp's age is counted from: see `kedge.profile.counting.count_rows`.
-    edges : mapping of str to ndarray, optional
-        Edges of numeric columns that are known as a histogram only: their values say which cell, and no more.
 
     Raises
     ------
@@ -91,9 +95,6 @@ def freeze_baseline(  # noqa: PLR0913  # two tables of rows; few callers give ti
     for column in columns:
         table = sides[column.role]
         require(column, table)
-        if edges is not None and column.name in edges and column.kind == "numeric":
-            bins[column.name] = Bins(edges=edges[column.name])
-            continue
         levels = _level_counts((column,), [table])
         bins[column.name] = fineness.bins(column, table, levels, times)
     ruler = Baseline(model, baseline, columns, bins, Profile(baseline, features.num_rows, np.empty(0, np.int64)))
@@ -141,6 +142,53 @@ def freeze_baseline_streaming(
     for batch in again():
         add_columns(counts, ruler, batch, columns, known)
     return replace(ruler, profile=Profile(baseline, sample.rows, counts))
+
+
+def freeze_sides(  # noqa: PLR0913  # as freeze_baseline
+    model: str,
+    baseline: str,
+    columns: tuple[Column, ...],
+    features: RowBatches,
+    answers: pa.Table,
+    *,
+    times: RowTimes = None,
+    fineness: Fineness = FINE,
+) -> Baseline:
+    """Freeze a baseline of features that need not fit in memory, some columns at a time, and of answers to other rows, which do.
+
+    Counts are those of `freeze_baseline`, and so are the cells of features with no more rows than `fineness.sample_rows`.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+        The features first.
+    features : RowBatches
+        The training rows.
+    answers : Table
+        Answers to rows that the model has not trained on.
+    times : str, mapping or None
+        As `freeze_baseline_streaming` takes them.
+
+    Raises
+    ------
+    ColumnAbsentError, EmptySampleError, UncountableColumnError
+    """
+    clock = [times] if isinstance(times, str) else []
+    parts = [
+        freeze_baseline_streaming(
+            model,
+            baseline,
+            group,
+            partial(features.read, [*(column.name for column in group), *clock]),
+            times=times,
+            fineness=fineness,
+        )
+        for group in grouped(tuple(column for column in columns if column.role == "feature"))
+    ]
+    answered = tuple(column for column in columns if column.role == "prediction")
+    parts.append(freeze_baseline(model, baseline, answered, answers, answers, times=times, fineness=fineness))
+    whole = side_by_side(parts)
+    return replace(whole, profile=replace(whole.profile, rows=features.rows))
 
 
 def numeric_edges(values: Floats, *, maximum: int, column: str) -> Floats:

@@ -210,6 +210,16 @@ class LevelCounts:
         names = tuple(levels.column("level").slice(0, maximum).to_pylist())
         return names, self._with_dropped(levels.slice(maximum))
 
+    @property
+    def distinct(self) -> int:
+        """How many levels; of those that differ in spelling alone (3 and 3.0) and were kept as hashes, one."""
+        return len(self._with_dropped(self._together())) if len(self._dropped) else self._together().num_rows
+
+    def most_frequent(self, maximum: int) -> dict[str, int]:
+        """Rows of the `maximum` most frequent levels, ties by name; of a level that had only its hash kept meanwhile, those since."""
+        levels = _by_frequency(self._together()).slice(0, maximum)
+        return dict(zip(levels.column("level").to_pylist(), levels.column("rows").to_pylist(), strict=True))
+
     def _fold(self) -> None:
         levels = self._together()
         if levels.num_rows > KEPT_LEVELS:

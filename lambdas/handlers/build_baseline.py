@@ -104,11 +104,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     request, settings = Request.model_validate(event), Settings.from_environment()
     s3, bucket, model, run = clients.s3(), settings.data_bucket, request.model, request.run
     config = training_data.load_run_config(s3, bucket, load_model(model), run)
-    training = training_data.load_table(s3, bucket, layout.retraining_key(model, run, layout.TRAINING_ROWS))
     holdout, permuted = scored_holdout(s3, bucket, model, run, config)
     importance = known_importance(s3, bucket, request.trained_uri, lambda: (holdout, permuted), config)
     # Its name is the run's until the registry has given the version that it will be named after.
-    files = baseline_files(config, run, training, holdout, importance)
+    with training_data.open_rows(s3, bucket, layout.retraining_key(model, run, layout.TRAINING_ROWS)) as training:
+        files = baseline_files(config, run, training, holdout, importance)
     prefix = layout.retraining_key(model, run, layout.STAGED)
     staged = {name: stage(s3, bucket, f"{prefix}/{name}", body) for name, body in files.items()}
     manifest = training_data.load_json(s3, bucket, layout.retraining_key(model, run, layout.MANIFEST))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AwareDatetime, BaseModel
@@ -172,9 +173,11 @@ def rule_of(bucket: str, request: Request, config: ModelConfig) -> Rule | None:
 def learnt_labels(s3: Any, bucket: str, request: Request, config: ModelConfig) -> Numbers:
     """The labels that the challenger has learnt from."""
     key = layout.retraining_key(request.model, request.run, layout.TRAINING_ROWS)
-    training = training_data.load_table(s3, bucket, key)
-    found = label_column(training.column(LABEL), config.problem, config.labels.classes)
-    return found.values[found.known]
+    with training_data.open_rows(s3, bucket, key) as training:
+        batches = [
+            label_column(batch.column(LABEL), config.problem, config.labels.classes) for batch in training.read([LABEL])
+        ]
+    return np.concatenate([batch.values[batch.known] for batch in batches])
 
 
 def answered(

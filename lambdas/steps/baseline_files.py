@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from kedge.arrays import Floats
-from kedge.columns.casting import columns_of
+from kedge.columns.casting import Column, columns_of
 from kedge.columns.margins import countable, with_margins
+from kedge.columns.row_batches import RowBatches
 from kedge.config.model import ModelConfig
 from kedge.estimation.estimators import fit_estimator
 from kedge.model_monitor import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
@@ -24,7 +25,8 @@ from kedge.performance.business import encode_figures, window_figures
 from kedge.performance.window import limits_of
 from kedge.profile.design_effect import with_design_effects
 from kedge.profile.encoding import encode_baseline
-from kedge.profile.freezing import freeze_baseline
+from kedge.profile.feature_facts import read_facts
+from kedge.profile.freezing import Fineness, freeze_sides
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
 from kedge.stored import REFERENCE
@@ -34,7 +36,7 @@ from lambdas.adapters.bucket import layout
 def baseline_files(
     config: ModelConfig,
     name: str,
-    training: pa.Table,
+    training: RowBatches,
     holdout: pa.Table,
     importance: Mapping[str, float],
     *,
@@ -46,28 +48,31 @@ def baseline_files(
     ----------
     name : str
         The baseline's.
-    training : Table
-        The features, and where it is known `kedge_time`.
+    training : RowBatches
+        The features, and where it is known `kedge_time`: oldest first then. They are read some at a time, and may be of any number.
     holdout : Table
         Rows that the model has not learnt, or its prediction would drift on its first day, with its answers; with `label` they
-        say how well it answers.
+        say how well it answers. There are `training.maximum_holdout_rows` of them at most.
     edges : mapping of str to ndarray, optional
         Edges of features that are known as a histogram only.
     """
     # Rows that say nothing of their time stand in their order; what has none on one side cannot be aged on it.
-    times = TIME if TIME in training.column_names and TIME in holdout.column_names else None
+    clock = TIME if TIME in training.names else None
+    times = clock if TIME in holdout.column_names else None
     answered = with_margins(holdout.sort_by(TIME) if times else holdout, config)
+    features = [Column(f.name, "feature", f.kind, f.declared_dtype) for f in config.features]
+    facts = read_facts(features, training, times=clock)
     columns = countable(columns_of(config), answered, config)
     # What no row has yet cannot be watched: a feature that is new is, from the next package on.
-    columns = tuple(c for c in columns if c.role == "prediction" or training.column(c.name).null_count < len(training))
+    columns = tuple(c for c in columns if c.role == "prediction" or facts[c.name].missing < training.rows)
     predictions = answered.select([column.name for column in columns if column.role == "prediction"])
-    baseline = freeze_baseline(config.model, name, columns, training, predictions, times=times, edges=edges)
-    in_order = training.sort_by(TIME) if times else training
-    baseline = with_design_effects(baseline, in_order, predictions, times=times)
+    fineness = Fineness(edges=edges or {})
+    baseline = freeze_sides(config.model, name, columns, training, predictions, times=times, fineness=fineness)
+    baseline = with_design_effects(baseline, training, RowBatches.of(predictions), times=times)
     baseline = replace(baseline, importance=importance)
     documents = {
-        layout.STATISTICS: baseline_statistics(training, config),
-        layout.CONSTRAINTS: baseline_constraints(training, config),
+        layout.STATISTICS: baseline_statistics(facts, rows=training.rows),
+        layout.CONSTRAINTS: baseline_constraints(facts, config),
     }
     files = {layout.BASELINE: encode_baseline(baseline), layout.SCHEMA: encode_schema(config)}
     if LABEL in holdout.column_names and config.capture.has_answers:

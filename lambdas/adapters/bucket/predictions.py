@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kedge.capture.records import Quarantined
-from kedge.own_columns import names_in_file, rows_named_now
+from kedge.own_columns import ROW_ID, names_in_file, rows_named_now
 from lambdas.adapters.bucket import layout, objects
 
 # So much of a broken record is kept aside: its key and line say where it stands whole.
@@ -38,11 +39,24 @@ def save_part(s3: Any, bucket: str, key: str, table: pa.Table) -> None:
 
 def load_parts(s3: Any, bucket: str, keys: Iterable[str], columns: Sequence[str] | None = None) -> pa.Table | None:
     """The rows of some parts, which a day keeps free of doubles; None where there are none."""
+    return _together(_each_part(s3, bucket, keys, columns))
+
+
+def load_rows(s3: Any, bucket: str, keys: Iterable[str], columns: Sequence[str], ids: Any) -> pa.Table | None:
+    """The rows of some parts that have one of these ids; the others are forgotten with their part, so parts may be any number."""
+    parts = _each_part(s3, bucket, keys, columns)
+    return _together(part.filter(pc.is_in(part.column(ROW_ID), value_set=ids)) for part in parts)
+
+
+def _each_part(s3: Any, bucket: str, keys: Iterable[str], columns: Sequence[str] | None) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
     found = (objects.read(s3, bucket, key) for key in keys)
-    files = (pq.ParquetFile(pa.BufferReader(answer[0])) for answer in found if answer)
-    tables = [_read(file, columns) for file in files]
+    return (_read(pq.ParquetFile(pa.BufferReader(answer[0])), columns) for answer in found if answer)
+
+
+def _together(parts: Iterable[pa.Table]) -> pa.Table | None:
+    tables = [*parts]
     return pa.concat_tables(tables, promote_options="default") if tables else None
 
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from kedge.capture.attributes import attributes_by_request, values_of_rows
+from kedge.capture.attributes import attributes_by_request, requests_of, values_of_rows
 from kedge.config.capture_place import capture_place
 from kedge.config.model import ModelConfig
 from kedge.labels.join import join_labels
@@ -37,7 +38,8 @@ def with_attributes(
         captured = days.captured_keys(s3, bucket, config.model, first=since.date(), last=until.date())
         contents = _contents(s3, bucket, config, captured)
         row_ids = rows.column(ROW_ID).to_pylist()
-        for name, values in values_of_rows(row_ids, attributes_by_request(contents, named), named).items():
+        said = attributes_by_request(contents, named, requests_of(row_ids))
+        for name, values in values_of_rows(row_ids, said, named).items():
             rows = rows.append_column(name, values)
     return rows
 
@@ -57,7 +59,10 @@ def _with_fields(
     fields = config.labels.fields
     if any(name in fields for name in _asked(config)):
         labels = label_days.load_days(s3, bucket, config.model, first=since.date(), last=until.date(), fields=fields)
-        found = join_labels(rows.select([ROW_ID]), labels, fields)
+        # Of all that was answered meanwhile the rows may be a small part.
+        ids = rows.column(ROW_ID).combine_chunks()
+        theirs = (day.filter(pc.is_in(day.column(ROW_ID), value_set=ids)) for day in labels)
+        found = join_labels(rows.select([ROW_ID]), theirs, fields)
         for name in (f"{FIELD}{name}" for name in fields):
             rows = rows.append_column(name, found.column(name))
         rows = with_fields(rows, config)

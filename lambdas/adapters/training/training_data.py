@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, Any
 
 import pyarrow as pa
@@ -12,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 
+from kedge.columns.row_batches import RowBatches
 from kedge.comparisons import counted
 from kedge.config.model import ModelConfig
 from kedge.errors import InitialRowsError, TrainingColumnMissingError
@@ -49,6 +52,24 @@ def load_table(s3: Any, bucket: str, key: str) -> pa.Table:
     """Read one Parquet file of a snapshot."""
     table = pq.read_table(io.BytesIO(load_file(s3, bucket, key)))
     return table.rename_columns(rows_named_now(table.column_names))
+
+
+@contextmanager
+def open_rows(s3: Any, bucket: str, key: str) -> Iterator[RowBatches]:
+    """One Parquet file of a snapshot as rows that are read some at a time, in ranges: it may be larger than the memory."""
+    with (
+        row_objects.open_object(s3, bucket, key) as opened,
+        pq.ParquetFile(pa.PythonFile(opened, mode="r"), pre_buffer=False) as file,
+    ):
+        stored = file.schema_arrow.names
+        stored_as = dict(zip(rows_named_now(stored), stored, strict=True))
+
+        def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            names = [stored_as[name] for name in columns]
+            for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
+                yield batch.select(names).rename_columns([*columns])
+
+        yield RowBatches(tuple(stored_as), file.metadata.num_rows, read)
 
 
 def table_bytes(table: pa.Table) -> bytes:

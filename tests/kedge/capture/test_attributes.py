@@ -5,6 +5,8 @@ import pytest
 from kedge.capture.attributes import attributes_by_request, parse_attributes, values_of_rows
 from tests.builders import capture_record, json_lines
 
+REQUESTS = {"e1", "e", "booking-7"}
+
 
 @pytest.mark.parametrize(
     "said", [["sex=f,age=30"], "sex=f, age=30", ['{"sex": "f", "age": 30}'], ["sex=f", "age=30"], "sex=f;age=30"]
@@ -15,12 +17,17 @@ def test_pairs_and_json_are_read_alike(said):
 
 def test_what_is_not_asked_for_does_not_leave_the_record():
     content = json_lines(capture_record("1", "0.5", customAttributes=["sex=f,token=s3cret"]))
-    assert attributes_by_request([content], ["sex"]) == {"e1": ("f",)}
+    assert attributes_by_request([content], ["sex"], REQUESTS) == {"e1": ("f",)}
+
+
+def test_what_requests_of_other_rows_said_is_not_kept():
+    content = json_lines(capture_record("1", "0.5", customAttributes=["sex=f"]))
+    assert attributes_by_request([content], ["sex"], {"e2"}) == {}
 
 
 def test_the_callers_inference_id_names_the_request():
     content = json_lines(capture_record("1", "0.5", inferenceId="booking-7", customAttributes=["sex=f"]))
-    assert attributes_by_request([content], ["sex"]) == {"booking-7": ("f",)}
+    assert attributes_by_request([content], ["sex"], REQUESTS) == {"booking-7": ("f",)}
 
 
 @pytest.mark.parametrize("line", [
@@ -28,7 +35,7 @@ def test_the_callers_inference_id_names_the_request():
     b'{"eventMetadata": {"eventId": "e", "customAttributes": ["{broken"]}}', b'\xff"customAttributes"',
 ])  # fmt: skip
 def test_a_line_that_cannot_be_read_says_nothing(line):
-    assert attributes_by_request([line], ["sex"]) == {}
+    assert attributes_by_request([line], ["sex"], REQUESTS) == {}
 
 
 def test_all_rows_of_a_request_have_its_attributes_and_others_none():

@@ -2,8 +2,11 @@
 
 import pyarrow as pa
 
+from kedge.columns.casting import Column
+from kedge.columns.row_batches import RowBatches
 from kedge.config.reading import parse_model_config
 from kedge.model_monitor import baseline_constraints, baseline_statistics
+from kedge.profile.feature_facts import read_facts
 from kedge.retraining.rows import column_description, training_csv, typed_rows
 
 CONFIG = parse_model_config(
@@ -29,11 +32,12 @@ def test_training_rows_hold_words_and_instants():
 
 
 def test_model_monitors_files_hold_levels_and_ages():
-    rows = typed_rows(ROWS, CONFIG)
-    paid, bought = baseline_statistics(rows, CONFIG)["features"]
+    columns = [Column(f.name, "feature", f.kind, f.declared_dtype) for f in CONFIG.features]
+    facts = read_facts(columns, RowBatches.of(typed_rows(ROWS, CONFIG)), times="kedge_time")
+    paid, bought = baseline_statistics(facts, rows=2)["features"]
     assert paid["string_statistics"]["distinct_count"] == 2
     assert bought["numerical_statistics"]["mean"] == 1.0
     assert bought["numerical_statistics"]["common"] == {"num_present": 1, "num_missing": 1}
-    constraints = baseline_constraints(rows, CONFIG)["features"]
+    constraints = baseline_constraints(facts, CONFIG)["features"]
     assert constraints[0]["string_constraints"]["domains"] == ["false", "true"]
     assert constraints[1]["num_constraints"] == {"is_non_negative": True}

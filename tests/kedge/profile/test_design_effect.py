@@ -6,6 +6,7 @@ import pytest
 from scipy.signal import lfilter
 
 from kedge.columns.casting import Column
+from kedge.columns.row_batches import COLUMNS_AT_ONCE, RowBatches
 from kedge.profile.counting import count_rows, count_rows_by_hour
 from kedge.profile.design_effect import BLOCKS, block_codes, combined, design_effects, with_design_effects
 from kedge.profile.freezing import freeze_baseline
@@ -131,13 +132,26 @@ def test_a_baseline_learns_it_from_its_own_rows_in_their_order():
     rng = np.random.default_rng(8)
     features, answers = table(rng, 20_000, 0.9), pa.table({"prediction": walk(rng, 3000, 0.5)})
     baseline = freeze_baseline("m", "1", columns, features, answers)
-    found = with_design_effects(baseline, features, answers)
+    found = with_design_effects(baseline, RowBatches.of(features), RowBatches.of(answers))
     assert found.profile == baseline.profile
     assert 9 < found.design_effects["x"] < 18
     assert 13 < found.design_effects["c"] < 26
     assert 1.7 < found.design_effects["prediction"] < 4
     shuffled = features.take(pa.array(rng.permutation(20_000)))
-    assert max(with_design_effects(baseline, shuffled, answers).design_effects[name] for name in ("x", "c")) < 1.7
+    found = with_design_effects(baseline, RowBatches.of(shuffled), RowBatches.of(answers)).design_effects
+    assert max(found["x"], found["c"]) < 1.7
+
+
+@pytest.mark.parametrize("size", [1, 37, 5000])
+def test_wherever_batches_end_the_blocks_are_those_of_the_whole(size):
+    rng, rows = np.random.default_rng(13), 400
+    columns = tuple(Column(f"x{i}", "feature", "numeric", "float64") for i in range(COLUMNS_AT_ONCE + 5))
+    features = pa.table({column.name: walk(rng, rows, 0.9 * (i % 2)) for i, column in enumerate(columns)})
+    baseline = freeze_baseline("m", "1", columns, features, features)
+    cut = lambda names: (features.select(names).slice(start, size) for start in range(0, rows, size))  # noqa: E731
+    answers = RowBatches.of(features.slice(0, 0))
+    found = with_design_effects(baseline, RowBatches(tuple(features.column_names), rows, cut), answers)
+    assert found.design_effects == effects(features, ruler=baseline)
 
 
 def test_the_larger_of_two_estimates_counts_and_never_less_than_one():

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kedge.columns.casting import Column
+from kedge.columns.row_batches import COLUMNS_AT_ONCE, RowBatches
 from kedge.errors import ColumnAbsentError, EmptySampleError, UncountableColumnError
 from kedge.profile.counting import count_batches, count_rows
-from kedge.profile.freezing import Fineness, freeze_baseline, freeze_baseline_streaming
+from kedge.profile.freezing import Fineness, freeze_baseline, freeze_baseline_streaming, freeze_sides
 from kedge.profile.levels import LevelCounts, level_hashes
 from kedge.profile.row_sample import RowSample
 from tests.builders import make_baseline, make_config, make_window
@@ -50,6 +51,26 @@ def test_a_longer_stream_counts_every_row_between_sampled_edges():
     assert cells.sum() == 30_000
     assert cells.max() < 30_000 / 1000 * 4
     same(found, streamed(table, size=1000, fineness=Fineness(sample_rows=5000)))
+
+
+def test_features_some_columns_at_a_time_beside_answers_to_other_rows_freeze_as_two_tables_do():
+    rng, rows = np.random.default_rng(4), 700
+    numbers = [Column(f"x{n}", "feature", "numeric", "float64") for n in range(2 * COLUMNS_AT_ONCE)]
+    answer = Column("prediction", "prediction", "numeric", "float64")
+    columns = (*numbers, Column("bought", "feature", "timestamp", "float64"), *LEVEL, answer)
+    times = pa.array(np.arange(rows) * 3_600_000_000, pa.timestamp("us", "UTC"))
+    features = pa.table(
+        {column.name: rng.normal(size=rows) for column in numbers}
+        | {"bought": times.take(pa.array(rng.permutation(rows))), "x": rng.choice(["a", "b"], rows), "time": times}
+    )
+    answers = pa.table({"prediction": rng.random(90), "time": times.slice(0, 90)})
+    edges = {"x3": np.array([-1.0, 0.0, 1.0])}
+    for clock in ("time", None):
+        options = {"times": clock, "fineness": Fineness(edges=edges)}
+        whole = freeze_baseline("m", "1", columns, features, answers, **options)
+        found = freeze_sides("m", "1", columns, RowBatches.of(features), answers, **options)
+        same(found, whole)
+        assert (found.columns, found.bins["x3"].edges.tolist()) == (whole.columns, [-1.0, 0.0, 1.0])
 
 
 def test_a_sample_takes_every_row_with_the_same_probability():
