@@ -11,13 +11,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from kedge.errors import LabelsUnfoldedError
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.training import training_data
 from lambdas.handlers.snapshot_data import handler
+from lambdas.steps import fold_labels as label_folding
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, ROLE, SNAPSHOT_ENVIRONMENT, TABLE, TRAINER, aws_world
 from tests.handlers.bookings import answer, load_bookings, publish_labels
+from tests.handlers.labels import folded
 
 NOW = datetime(2015, 12, 1, tzinfo=UTC)
 PREFIX = f"retraining/{MODEL}/run-1"
@@ -183,6 +186,26 @@ def test_the_holdout_is_newer_than_what_either_model_learnt(world):
     copy = answered["champion_model"]
     assert copy["ExecutionRoleArn"] == answered["challenger_model"]["ExecutionRoleArn"]
     assert copy["Containers"] == [{"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}]
+
+
+def test_labels_that_one_attempt_cannot_fold_are_all_there_when_the_last_one_takes_the_rows(world, monkeypatch):
+    bookings = load_bookings("2015-11-01", "2015-11-08")
+    answer(world, bookings)
+    publish_labels(world, bookings, until=NOW)
+    monkeypatch.setattr(label_folding, "BATCH_BYTES", 20_000)
+    # Each attempt has time for two batches.
+    answers = []
+    while not answers or isinstance(answers[-1], str):
+        left = iter([600_000])
+        monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda left=left: next(left, 100_000))
+        try:
+            answers.append(run())
+        except LabelsUnfoldedError as error:
+            answers.append(str(error))
+    assert len(answers) > 2
+    assert "more than one run can fold" in answers[0]
+    uploaded = [line for key in world.keys(f"labels/{MODEL}/") for line in world.read(key).splitlines()]
+    assert len(folded(world)) == len(uploaded)
 
 
 def test_rows_younger_than_the_label_horizon_are_left_out(world):

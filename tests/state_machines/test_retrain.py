@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from kedge.errors import UnfinishedPipelineError
+from kedge.errors import LabelsUnfoldedError, UnfinishedPipelineError
 from kedge.instants import from_text
 from kedge.retraining.decision import tuning_name
 from lambdas.adapters.bucket import layout
@@ -367,6 +367,12 @@ def test_a_function_that_fails_is_told_by_its_state_and_the_lease_is_gone(machin
     assert (told["detail"]["state"], told["detail"]["error"]) == (function, "UnreadableAnswerError")
     assert "line 7" in told["detail"]["cause"]
     assert machine.lease() is None
+
+
+def test_labels_that_one_attempt_cannot_fold_are_gone_on_with_by_the_next_ones(machine, functions):
+    functions.set(SnapshotData=[*[LabelsUnfoldedError(model=MODEL, files=9, days=3)] * 20, ready()])
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert len(functions.named("SnapshotData")) == 21
 
 
 def test_a_training_job_that_fails_is_tried_once_more_under_another_name(machine, sagemaker):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kedge.config.model import ModelConfig
+from kedge.errors import LabelsUnfoldedError
 from kedge.labels.horizon import LabelHorizon
 from kedge.retraining.labelled_history import LabelledHistory, RowsOfSchema, labelled_history
 from kedge.retraining.snapshot import Origin
@@ -20,6 +21,8 @@ from lambdas.steps.point_in_time import Athena, point_in_time
 from lambdas.steps.retraining_run import RetrainingRun
 from lambdas.steps.training_rows.athena_history import SelectedRows, select_on_athena
 
+# What the rows need of the function's time: labels are folded as long as more of it is left.
+ROWS_SECONDS = 480
 UNKNOWN = (
     "no judged window has shown it yet, and these rows are too many to learn it here; set labels.label_horizon_days"
 )
@@ -38,13 +41,26 @@ def gather(run: RetrainingRun, place: Workplace, learnt_until: datetime | None) 
     """Everything that was answered and labelled lately, the user's first rows, and where all of it came from.
 
     `learnt_until` is the newest row that champion or challenger has learnt from.
+
+    Raises
+    ------
+    LabelsUnfoldedError
+        More labels have come than fit into the time; the next attempt goes on behind those that are folded.
     """
     s3, config = clients.s3(), run.config
     learnt = windows.load_horizon(clients.dynamodb(), place.state_table, run.model)
     chosen = config.labels.label_horizon_days
-    fold = fold_labels(run.bucket, config, now=run.time, horizon_days=learnt if chosen is None else chosen)
+    fold = fold_labels(
+        run.bucket,
+        config,
+        now=run.time,
+        horizon_days=learnt if chosen is None else chosen,
+        has_time=lambda: place.athena.remaining_seconds() > ROWS_SECONDS,
+    )
     if fold.files or fold.unknown:
         metrics.put(clients.cloudwatch(), model=run.model, values=fold.gauges(), time=run.time)
+    if not fold.is_whole:
+        raise LabelsUnfoldedError(model=run.model, files=fold.files, days=fold.days_opened)
     initial = training_data.load_initial_rows(s3, run.bucket, config, may_lack=run.champion is not None)
     history, parts, notes = _history(run, place, initial, learnt, learnt_until)
     sources = (*parts, *([layout.initial_key(run.model)] if initial is not None else []))
