@@ -14,7 +14,7 @@ from stacks.parts.access import OBJECTS, allow, may_read, may_send, may_use_key,
 from stacks.parts.functions import add_function, consume, role_of
 from stacks.parts.naming import stage_of
 from stacks.parts.packages import Packages
-from stacks.parts.queues import add_stage_queue
+from stacks.parts.queues import add_stage_queue, dead_letters_of, retried_environment
 from stacks.storage import Storage
 
 NAME = "kedge"
@@ -80,6 +80,7 @@ class Joining(Construct):
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
                 **athena_environment(self),
+                **retried_environment(self.joins),
                 "PERFORMANCE_QUEUE_URL": performances.queue_url,
             },
         )
@@ -89,7 +90,7 @@ class Joining(Construct):
         may_write(role, self._storage.data, "athena")
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)
-        may_send(role, performances)
+        may_send(role, performances, dead_letters_of(self.joins))
         may_query(role, self._storage)
         return function
 

@@ -38,7 +38,7 @@ from stacks.parts.alarms import add_alarm, alarm_on_dead_letters, alarm_on_error
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, machine_arn, sagemaker_arns, stage_of, synthesizer
 from stacks.parts.packages import Packages
-from stacks.parts.queues import add_dead_letters, add_stage_queue
+from stacks.parts.queues import add_dead_letters, add_stage_queue, retried_environment
 from stacks.parts.schedules import Schedules
 from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
@@ -208,7 +208,8 @@ class Monitoring(cdk.Stack):
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment()
-            | {"DRIFT_QUEUE_URL": self.drifts.queue_url, "JOIN_QUEUE_URL": self.joining.joins.queue_url},
+            | {"DRIFT_QUEUE_URL": self.drifts.queue_url, "JOIN_QUEUE_URL": self.joining.joins.queue_url}
+            | retried_environment(self.performances),
         )
         role = role_of(function)
         # Captures: for the groups of sensitive custom attributes, which are kept nowhere else.

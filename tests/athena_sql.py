@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import duckdb
 import pyarrow as pa
 import sqlglot
 
+from kedge.window_sql.parts import COUNTED, Counted, queries
+from kedge.window_sql.plan import WindowPlan
+from lambdas.adapters.athena_queries import SQL_BYTES_MAX
 from offline.athena.queries import TRINO_FUNCTIONS
 
 
@@ -22,6 +25,18 @@ def run_sql(select: str, tables: Mapping[str, pa.Table]) -> pa.Table:
         for table in parsed.find_all(sqlglot.exp.Table):
             table.set("db", None)
         return connection.execute(parsed.sql("duckdb")).fetch_arrow_table()
+
+
+def count_plan(plan: WindowPlan, joined: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """What each query of a plan counts of the joined rows, as `count_window` has Athena count it, by the query's name."""
+    counted: list[pa.Table] = []
+    for step, questions in enumerate(plan.questions):
+        for number, query in enumerate(queries(questions(Counted(counted)))):
+            assert len(query.encode()) < SQL_BYTES_MAX
+            found = run_sql(query, {plan.rows.table.name: joined})
+            assert found.column_names == COUNTED.names
+            counted.append(found.cast(COUNTED))
+            yield f"{step}-{number}", counted[-1]
 
 
 def _as_athena_reads(rows: pa.Table) -> pa.Table:

@@ -1,8 +1,7 @@
-"""Answers joined with labels by Athena: what a join would read, where its inputs and its result stand, and the result."""
+"""Answers joined with labels by Athena: what a join would read, where its inputs stand, and what Athena has written."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,25 +11,26 @@ import pyarrow as pa
 from lambdas.adapters.bucket import layout, objects, row_objects
 
 # Below a join's own prefix.
-_ANSWERS, _LABELS, JOINED, _SCHEMA = "answers/", "labels/", "joined/", "schema.parquet"
-# The list of what was joined, and what was counted of it.
-_ROWS, COUNTS = "rows/", "counts/"
+_ANSWERS, _LABELS, JOINED, COUNTS = "answers/", "labels/", "joined/", "counts/"
+# The lists of what was joined and of what was counted: what they name is whole, whatever else lies there.
+ROWS, COUNTED = "rows/", "counted/"
+_LIST = "objects.txt"
 
 
 def is_of(prefix: str, asked: str) -> bool:
-    """Whether a join answers a question: its runs are called `<question>-<attempt>`."""
+    """Whether a join answers a question: its runs are called `<question>-<message>`."""
     return prefix.rstrip("/").rpartition("/")[2].startswith(f"{asked}-")
 
 
 def joined_location(bucket: str, model: str, run: str) -> str:
     """Address of the list of what a join has written."""
-    return f"s3://{bucket}/{layout.join_prefix(model, run)}{_ROWS}"
+    return f"s3://{bucket}/{layout.join_prefix(model, run)}{ROWS}"
 
 
-def locations(bucket: str, model: str, run: str) -> tuple[str, str, str]:
-    """Addresses of a join's lists of objects, of answers and of labels, and of its result."""
+def locations(bucket: str, model: str, run: str) -> tuple[str, str]:
+    """Addresses of a join's lists of objects, of answers and of labels."""
     below = f"s3://{bucket}/{layout.join_prefix(model, run)}"
-    return below + _ANSWERS, below + _LABELS, below + JOINED
+    return below + _ANSWERS, below + _LABELS
 
 
 def prefix_of(model: str, run: str) -> str:
@@ -67,66 +67,69 @@ def days_of(start: datetime, end: datetime) -> list[date]:
     return [start.date() + timedelta(days=n) for n in range((last - start.date()).days + 1)]
 
 
-def save_inputs(
-    s3: Any, bucket: str, prefix: str, *, answers: Iterable[str], labels: Iterable[str], schema: pa.Schema
-) -> None:
-    """Write what Athena shall read, and what the columns of its answer are really called."""
-    import pyarrow.parquet as pq
-
-    save_list(s3, bucket, prefix, answers=answers, labels=labels)
-    sink = io.BytesIO()
-    pq.write_table(schema.empty_table(), sink)
-    s3.put_object(Bucket=bucket, Key=prefix + _SCHEMA, Body=sink.getvalue())
-
-
 def save_list(
     s3: Any, bucket: str, prefix: str, *, answers: Iterable[str] | None = None, labels: Iterable[str] | None = None
 ) -> None:
     """Write which objects Athena shall read."""
     for below, keys in ((_ANSWERS, answers), (_LABELS, labels)):
         if keys is not None:
-            _save_list(s3, bucket, prefix + below, keys)
+            s3.put_object(Bucket=bucket, Key=f"{prefix}{below}{_LIST}", Body=_listing(bucket, keys))
 
 
-def save_joined_list(s3: Any, bucket: str, prefix: str) -> int:
-    """Write which objects a join has written, for Athena to read; return how many."""
-    keys = sorted(row_objects.list_sizes(s3, bucket, prefix + JOINED))
-    _save_list(s3, bucket, prefix + _ROWS, keys)
-    return len(keys)
+def keep_inputs(s3: Any, bucket: str, prefix: str, *, answers: Iterable[str], labels: Iterable[str]) -> None:
+    """Write which objects Athena shall read; an earlier attempt's lists stay: what it has joined or counted is of them."""
+    for below, keys in ((_ANSWERS, answers), (_LABELS, labels)):
+        keep_list(s3, bucket, prefix + below, keys)
 
 
-def load_counts(s3: Any, bucket: str, prefix: str, schema: pa.Schema) -> list[pa.Table]:
-    """What was counted, a table for each object below a prefix."""
+def keep_list(s3: Any, bucket: str, prefix: str, keys: Iterable[str]) -> list[str]:
+    """Write a list of objects, unless another attempt was faster; return the list that is there."""
+    listed = [*keys]
+    if objects.replace(s3, bucket, prefix + _LIST, _listing(bucket, listed), etag=None):
+        return listed
+    return load_list(s3, bucket, prefix) or []
+
+
+def load_list(s3: Any, bucket: str, prefix: str) -> list[str] | None:
+    """The keys that a list names; None where there is none."""
+    found = objects.read(s3, bucket, prefix + _LIST)
+    return None if found is None else [line.removeprefix(f"s3://{bucket}/") for line in found[0].decode().splitlines()]
+
+
+def written(s3: Any, bucket: str, prefix: str) -> list[str]:
+    """The keys of what a query has written."""
+    return sorted(row_objects.list_sizes(s3, bucket, prefix))
+
+
+def counted(s3: Any, bucket: str, prefix: str) -> list[str]:
+    """The keys of all that was counted of a join."""
+    lists = written(s3, bucket, prefix + COUNTED)
+    return [key for each in lists for key in load_list(s3, bucket, each.removesuffix(_LIST)) or []]
+
+
+def load_counts(s3: Any, bucket: str, keys: Iterable[str], schema: pa.Schema) -> list[pa.Table]:
+    """What was counted, a table for each object."""
     import pyarrow.parquet as pq
 
     found = []
-    for key in sorted(row_objects.list_sizes(s3, bucket, prefix)):
+    for key in keys:
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         found.append(pq.ParquetFile(pa.BufferReader(body)).read(use_threads=False).cast(schema))
     return found
 
 
-def _save_list(s3: Any, bucket: str, prefix: str, keys: Iterable[str]) -> None:
+def _listing(bucket: str, keys: Iterable[str]) -> bytes:
     # A list of objects as Hive's SymlinkTextInputFormat reads it. It names what the day objects vouch for: Athena would
     # read whatever lies below a prefix, the parts that a lost race left behind among it.
-    lines = "".join(f"s3://{bucket}/{key}\n" for key in keys)
-    s3.put_object(Bucket=bucket, Key=f"{prefix}objects.txt", Body=lines.encode())
+    return "".join(f"s3://{bucket}/{key}\n" for key in keys).encode()
 
 
-def load_joined(s3: Any, bucket: str, prefix: str) -> pa.Table:
-    """The rows of a finished join, in the columns and types of the join in memory; none where nothing was answered."""
-    import pyarrow.parquet as pq
-
-    described = s3.get_object(Bucket=bucket, Key=prefix + _SCHEMA)["Body"].read()
-    return load_unloaded(s3, bucket, prefix, pq.read_schema(pa.BufferReader(described)).remove_metadata())
-
-
-def load_unloaded(s3: Any, bucket: str, prefix: str, schema: pa.Schema) -> pa.Table:
+def load_unloaded(s3: Any, bucket: str, keys: Iterable[str], schema: pa.Schema) -> pa.Table:
     """The rows that a query has written, in these columns and types; none where it found none."""
     import pyarrow.parquet as pq
 
     parts = [schema.empty_table()]
-    for key in sorted(row_objects.list_sizes(s3, bucket, prefix + JOINED)):
+    for key in keys:
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         # Athena writes times as Hive did, without a zone.
         file = pq.ParquetFile(pa.BufferReader(body), coerce_int96_timestamp_unit="us")

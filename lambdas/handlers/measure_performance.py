@@ -26,7 +26,7 @@ from lambdas.adapters.state import windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
 from lambdas.logs import logger
-from lambdas.settings import Settings as Environment
+from lambdas.steps.attempts import RetriedSettings, ended_in_silence
 from lambdas.steps.fold_labels import LABEL_LOOK_BACK_DAYS, fold_labels
 from lambdas.steps.measuring.join_window import (
     classes_now,
@@ -37,7 +37,7 @@ from lambdas.steps.measuring.join_window import (
     plan_of,
 )
 from lambdas.steps.measuring.measure_window import AnsweredWindow, QualityPlace, gather_rows, measure_window
-from lambdas.steps.requests import JudgeRequest, failure, is_direct, receives
+from lambdas.steps.requests import JudgeRequest, failure, is_direct
 from lambdas.steps.served_then import champion_of, report_prefix
 
 # The order of the parts in performance.json. It never changes, so the same objects give the same bytes.
@@ -46,7 +46,7 @@ PARTS: tuple[Part, ...] = ("slices", "fairness", "estimate", "business")
 MEASURE_SECONDS = 300
 
 
-class Settings(Environment):
+class Settings(RetriedSettings):
     """What this function's environment holds."""
 
     data_bucket: str
@@ -90,11 +90,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if champion is None or request.not_measured is not None:
         return pass_on(body, settings, event)
     config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
-    if receives(event) > 1:
-        # An attempt that was killed could not say so: drift is judged first, and once more when the window is measured.
-        pass_on(
-            body | {"not_measured": "an earlier attempt to measure did not end; Kedge tries again"}, settings, event
-        )
+    if ended_in_silence(event, request, champion, settings.state_table):
+        # Drift is judged first, and once more when the window is measured.
+        why = f"an earlier attempt to measure did not end; {settings.again}"
+        pass_on(body | {"not_measured": why}, settings, event)
 
     def has_time() -> bool:
         return bool(context.get_remaining_time_in_millis() > MEASURE_SECONDS * 1000)
@@ -107,8 +106,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             return hand_to_athena(work, body, event)
         measured = measure(work, prefix)
     except Exception as error:
-        if receives(event) == 1 and not is_direct(event):
-            why = f"it could not be measured ({failure(error)}); Kedge tries again"
+        if not is_direct(event):
+            why = f"it could not be measured ({failure(error)}); {settings.next_step(event)}"
             pass_on(body | {"not_measured": why}, settings, event)
         raise
     return pass_on(body | measured, settings, event)

@@ -48,6 +48,14 @@ def receives(event: Mapping[str, Any]) -> int:
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
+def message_id(event: Mapping[str, Any]) -> str | None:
+    """The message's own name, the same each time that it is handed over; None where a person calls."""
+    if is_direct(event):
+        return None
+    (record,) = event["Records"]
+    return str(record["messageId"])
+
+
 def failure(error: Exception) -> str:
     """An error as a report may show it: Kedge's own errors are sentences, others may hold anything."""
     return str(error) if isinstance(error, KedgeError) else type(error).__name__

@@ -150,7 +150,7 @@ def may_tell(role: iam.Role, *topics: sns.Topic) -> None:
     allow(role, "Tell", ["sns:Publish"], [topic.topic_arn for topic in topics])
 
 
-def may_send(role: iam.Role, *queues: sqs.Queue) -> None:
+def may_send(role: iam.Role, *queues: sqs.IQueue) -> None:
     """Send messages to these queues."""
     allow(role, "Send", ["sqs:SendMessage"], [queue.queue_arn for queue in queues])
 

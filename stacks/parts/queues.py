@@ -37,6 +37,19 @@ def add_stage_queue(  # facts of one queue
     )
 
 
+def dead_letters_of(queue: sqs.Queue) -> sqs.IQueue:
+    """Where a stage's messages lie that have failed to the end."""
+    found = queue.dead_letter_queue
+    if found is None:
+        raise ValueError(f"{queue.node.path} has no dead-letter queue")
+    return found.queue
+
+
+def retried_environment(queue: sqs.Queue, *, attempts: int = ATTEMPTS) -> dict[str, str]:
+    """What the queue's function tells people of a message that fails."""
+    return {"ATTEMPTS": str(attempts), "DEAD_LETTERS_URL": dead_letters_of(queue).queue_url}
+
+
 def add_dead_letters(scope: Construct, name: str) -> sqs.Queue:
     """Make a queue where messages wait two weeks for a person."""
     queue = sqs.Queue(

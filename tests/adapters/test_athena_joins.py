@@ -50,7 +50,7 @@ def test_days_of_a_window_end_with_the_one_that_its_last_moment_is_in():
 
 
 def test_athena_is_told_each_object_that_counts_and_no_prefix(s3):
-    athena_joins.save_inputs(s3, "data", PREFIX, answers=["p/a", "p/b"], labels=[], schema=SCHEMA)
+    athena_joins.save_list(s3, "data", PREFIX, answers=["p/a", "p/b"], labels=[])
     lists = [
         s3.get_object(Bucket="data", Key=f"{PREFIX}{kind}/objects.txt")["Body"].read() for kind in ("answers", "labels")
     ]
@@ -58,21 +58,16 @@ def test_athena_is_told_each_object_that_counts_and_no_prefix(s3):
 
 
 def test_what_athena_wrote_gets_its_names_types_and_zone_back(s3):
-    athena_joins.save_inputs(s3, "data", PREFIX, answers=[], labels=[], schema=SCHEMA)
     noon = datetime(2016, 1, 4, 12)  # without a zone, as Athena writes it
     for name, row_id in (("one", "a"), ("two", "é")):
         rows = pa.table({"c0": [row_id], "c1": pa.array([noon], pa.timestamp("ms")), "c2": [1.5]})
         put(s3, f"{PREFIX}joined/{name}", parquet(rows, use_deprecated_int96_timestamps=True))
-    found = athena_joins.load_joined(s3, "data", PREFIX)
+    found = athena_joins.load_unloaded(s3, "data", athena_joins.written(s3, "data", f"{PREFIX}joined/"), SCHEMA)
     assert found.schema == SCHEMA
     assert found.to_pylist() == [
         {"kedge_row_id": row_id, "kedge_time": noon.replace(tzinfo=UTC), "Lead Time": 1.5} for row_id in ("a", "é")
     ]
-
-
-def test_a_join_without_rows_has_no_files_and_is_an_empty_table(s3):
-    athena_joins.save_inputs(s3, "data", PREFIX, answers=[], labels=[], schema=SCHEMA)
-    assert athena_joins.load_joined(s3, "data", PREFIX) == SCHEMA.empty_table()
+    assert athena_joins.load_unloaded(s3, "data", [], SCHEMA) == SCHEMA.empty_table()
 
 
 def test_a_join_tells_which_question_it_answers():
@@ -82,18 +77,24 @@ def test_a_join_tells_which_question_it_answers():
     assert not athena_joins.is_of(prefix, "2-0f3e")
 
 
-def test_what_was_joined_is_listed_for_athena_to_count(s3):
-    assert athena_joins.save_joined_list(s3, "data", PREFIX) == 0
-    put(s3, f"{PREFIX}joined/one")
-    assert athena_joins.save_joined_list(s3, "data", PREFIX) == 1
+def test_what_was_joined_is_listed_for_athena_to_count_and_the_first_list_stays(s3):
+    location = athena_joins.joined_location("data", "m", "7-abc")
+    assert location == f"s3://data/{PREFIX}rows/"
+    assert athena_joins.load_list(s3, "data", f"{PREFIX}rows/") is None
+    assert athena_joins.keep_list(s3, "data", f"{PREFIX}rows/", ["joined/r1/one"]) == ["joined/r1/one"]
+    assert athena_joins.keep_list(s3, "data", f"{PREFIX}rows/", ["joined/r2/one"]) == ["joined/r1/one"]
     listed = s3.get_object(Bucket="data", Key=f"{PREFIX}rows/objects.txt")["Body"].read()
-    assert listed == f"s3://data/{PREFIX}joined/one\n".encode()
-    assert athena_joins.joined_location("data", "m", "7-abc") == f"s3://data/{PREFIX}rows/"
+    assert listed == b"s3://data/joined/r1/one\n"
+    assert athena_joins.keep_list(s3, "data", f"{PREFIX}none/", []) == []
+    assert athena_joins.load_list(s3, "data", f"{PREFIX}none/") == []
 
 
-def test_counts_of_several_objects_are_read_in_their_types(s3):
+def test_counts_of_several_objects_are_read_in_their_types_and_only_those_that_are_listed(s3):
     schema = pa.schema([("part", pa.string()), ("n", pa.int64())])
-    for name, rows in (("0-0/a", 1), ("1-0/a", 2)):
-        put(s3, f"{PREFIX}counts/{name}", parquet(pa.table({"part": ["rows"], "n": pa.array([rows], pa.int32())})))
-    found = athena_joins.load_counts(s3, "data", f"{PREFIX}counts/", schema)
+    for name, rows in (("0-0", 1), ("1-0", 2), ("1-1", 3)):
+        key = f"{PREFIX}counts/{name}/r1/a"
+        put(s3, key, parquet(pa.table({"part": ["rows"], "n": pa.array([rows], pa.int32())})))
+        if rows < 3:
+            athena_joins.keep_list(s3, "data", f"{PREFIX}counted/{name}/", [key])
+    found = athena_joins.load_counts(s3, "data", athena_joins.counted(s3, "data", PREFIX), schema)
     assert pa.concat_tables(found) == pa.table({"part": ["rows", "rows"], "n": [1, 2]}, schema)

@@ -192,13 +192,15 @@ def monitor_world(monkeypatch: Any, *, page_items: int | None = 2) -> Iterator[M
     url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}"
     arn = f"arn:aws:sns:{REGION}:{ACCOUNT}"
     environment = {f"{queue.upper()}_QUEUE_URL": f"{url}/{queue}" for queue in QUEUES} | {
+        "DEAD_LETTERS_URL": f"{url}/dead-letters",
+        "ATTEMPTS": "3",
         "ALERT_TOPIC_ARN": f"{arn}:people",
         "EVENT_TOPIC_ARN": f"{arn}:programs",
         "RETRAIN_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:kedge-retrain",
     }
     with aws_world(monkeypatch, page_items=page_items, **environment):
         world = Monitor()
-        for queue in (*QUEUES, "people", "programs"):
+        for queue in (*QUEUES, "people", "programs", "dead-letters"):
             world.sqs.create_queue(QueueName=queue)
         for topic in ("people", "programs"):
             world.sns.create_topic(Name=topic)

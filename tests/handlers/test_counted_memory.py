@@ -13,11 +13,11 @@ from kedge.profile.encoding import decode_baseline
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
 from kedge.window_sql.joined import REPEATED
-from kedge.window_sql.parts import COUNTED, Counted, queries
+from lambdas.adapters import athena_joins
 from lambdas.adapters.state import champions
 from lambdas.steps.measuring.join_window import plan_of, question
 from lambdas.steps.requests import JudgeRequest
-from tests.athena_sql import run_sql
+from tests.athena_sql import count_plan
 from tests.handlers.bookings import load_bookings
 from tests.handlers.memory_watch import endpoint, run_apart
 from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, message, monitor_world, scored
@@ -75,16 +75,15 @@ def measured(world, rows, digits):
     plan = plan_of(
         JudgeRequest.model_validate(request), world.config, champion, bucket=BUCKET, run="r", database="kedge"
     )
-    table, counted, size = joined(world, plan, rows, digits), [], 0
+    table, size = joined(world, plan, rows, digits), 0
     prefix = f"athena/{MODEL}/{question(BUCKET, world.config, champion)}-{rows}/"
-    for step, questions in enumerate(plan.questions):
-        for number, query in enumerate(queries(questions(Counted(counted)))):
-            found = run_sql(query, {plan.rows.table.name: table}).cast(COUNTED)
-            counted.append(found)
-            sink = io.BytesIO()
-            pq.write_table(found, sink)
-            size += sink.tell()
-            world.put(f"{prefix}counts/{step}-{number}/a", sink.getvalue())
+    for name, found in count_plan(plan, table):
+        sink = io.BytesIO()
+        pq.write_table(found, sink)
+        size += sink.tell()
+        key = f"{prefix}counts/{name}/a/part"
+        world.put(key, sink.getvalue())
+        athena_joins.keep_list(world.s3, BUCKET, f"{prefix}counted/{name}/", [key])
     answer = run_apart("measure_performance", message({**request, "joined_prefix": prefix}))
     assert answer["error"] is None
     assert answer["answer"]["new_labelled_rows"] > rows / 2

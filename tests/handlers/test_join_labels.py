@@ -4,13 +4,17 @@ import boto3
 import pytest
 from moto.moto_api import state_manager
 
-from kedge.errors import JoinCancelledError, JoinUnfinishedError
+from kedge.errors import JoinCancelledError, JoinUnfinishedError, QueryTooLongError
 from kedge.profile.day import DayProfile, encode_day
+from kedge.retraining.state import WindowVerdict
+from kedge.severity import Severity
 from lambdas.adapters import athena_queries, clients
+from lambdas.adapters.state import windows
+from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers import join_labels
 from lambdas.steps.measuring.join_window import measured_columns
 from lambdas.steps.requests import JoinRequest, JudgeRequest
-from tests.handlers.monitor_world import BUCKET, MODEL, message, monitor_world
+from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, message, monitor_world
 
 WINDOW = {"start": "2016-01-04T00:00:00Z", "end": "2016-01-05T00:00:00Z"}
 BODY = {
@@ -19,6 +23,10 @@ BODY = {
     "window": WINDOW,
     "start": WINDOW["start"],
 }
+
+
+AGAIN = "Kedge tries again, and after attempt 3 its message lies in the dead-letter queue dead-letters"
+MESSAGE = message(BODY)["Records"][0]["messageId"]
 
 
 @pytest.fixture
@@ -75,7 +83,7 @@ def test_a_query_that_the_function_cannot_wait_for_is_stopped_and_the_message_fa
     assert query["Status"]["State"] == "CANCELLED"
     # Drift is judged without; a later attempt may still join.
     (passed,) = world.received("performance")
-    assert passed["not_measured"].endswith("it did not end within the function's time); Kedge tries again")
+    assert passed["not_measured"].endswith(f"it did not end within the function's time); {AGAIN}")
 
 
 def test_a_query_is_waited_for_while_there_is_time(world, polls):
@@ -84,7 +92,7 @@ def test_a_query_is_waited_for_while_there_is_time(world, polls):
     body = join_labels.handler(message(BODY), context(seconds=600))
     assert world.received("performance") == [body]
     prefix = JudgeRequest.model_validate(body).joined_prefix
-    assert (prefix.partition("-")[0], prefix[-4:]) == ("athena/hotel", "-r1/")
+    assert (prefix.partition("-")[0], prefix.endswith(f"-{MESSAGE}/")) == ("athena/hotel", True)
 
 
 def test_a_query_that_somebody_cancels_fails_the_message(world, polls):
@@ -130,12 +138,52 @@ def test_without_a_deployed_package_there_is_nothing_to_join(world):
     assert queries() == []
 
 
+def received(times):
+    event = message(BODY)
+    event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(times)
+    return event
+
+
+def judge(world):
+    """Let the window be judged for drift, as it is once its message went on."""
+    request = JudgeRequest.model_validate({name: BODY[name] for name in ("model", "time", "window")})
+    verdict = WindowVerdict(request.window.start, request.window.end, Severity.OK, None)
+    windows.save_window(world.dynamodb, TABLE, MODEL, StoredWindow(verdict, "3", "", 0, 0))
+
+
 def test_after_an_attempt_that_was_killed_drift_is_judged_before_anything_else(world):
     answered(world)
-    event = message(BODY)
-    event["Records"][0]["attributes"] = {"ApproximateReceiveCount": "2"}
-    join_labels.handler(event, context(seconds=600))
+    join_labels.handler(received(2), context(seconds=600))
     first, second = world.received("performance")
-    assert first["not_measured"] == "an earlier attempt to join its labels did not end; Kedge tries again"
+    assert first["not_measured"] == f"an earlier attempt to join its labels did not end; {AGAIN}"
     assert "joined_prefix" in second
     assert "not_measured" not in second
+
+
+def test_the_reason_of_an_attempt_stays_until_another_one_has_its_own(world, polls):
+    answered(world)
+    judge(world)
+    join_labels.handler(received(2), context(seconds=600))
+    (joined,) = world.received("performance")
+    assert "joined_prefix" in joined
+    polls(1000)
+    event = received(3)
+    event["Records"][0]["messageId"] = "another"
+    with pytest.raises(JoinUnfinishedError):
+        join_labels.handler(event, context(seconds=5))
+    (passed,) = world.received("performance")
+    assert passed["not_measured"].endswith(
+        "); that was the last of 3 attempts: its message lies in the dead-letter queue dead-letters"
+    )
+
+
+def test_what_another_attempt_would_not_help_is_told_and_not_tried_again(world, monkeypatch):
+    answered(world)
+    monkeypatch.setattr(athena_queries, "SQL_BYTES_MAX", 10)
+    assert join_labels.handler(message(BODY), context(seconds=600)) == {}
+    (passed,) = world.received("performance")
+    assert passed["not_measured"].endswith("); its message lies in the dead-letter queue dead-letters")
+    assert "Athena takes 10" in passed["not_measured"]
+    assert world.received("dead-letters") == [BODY]
+    with pytest.raises(QueryTooLongError):
+        join_labels.handler(BODY, context(seconds=600))

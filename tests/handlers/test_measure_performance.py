@@ -13,8 +13,11 @@ from kedge.errors import LabelsUnfoldedError
 from kedge.outcomes.multiclass import count_classes
 from kedge.performance.window import LabelledOutcomes, judge_performance
 from kedge.quality.window import WindowQuality
+from kedge.retraining.state import WindowVerdict
+from kedge.severity import Severity
 from lambdas.adapters import clients, metrics
 from lambdas.adapters.state import windows
+from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers import measure_performance
 from lambdas.handlers.measure_performance import gauges, handler
 from lambdas.steps import fold_labels as label_folding
@@ -221,8 +224,16 @@ def test_drift_is_judged_at_once_where_folding_fails_and_again_when_it_is_measur
     with pytest.raises(ZeroDivisionError):
         run()
     (body,) = world.received("drift")
-    assert body["not_measured"] == "it could not be measured (ZeroDivisionError); Kedge tries again"
+    assert body["not_measured"] == (
+        "it could not be measured (ZeroDivisionError); Kedge tries again, and after attempt 3 its message lies in the "
+        "dead-letter queue dead-letters"
+    )
     assert "performance_key" not in body
+    with pytest.raises(ZeroDivisionError):
+        handler(redelivered(load_event("message_judge"), 3), CONTEXT)
+    killed, failed = world.received("drift")
+    assert "did not end" in killed["not_measured"]
+    assert "(ZeroDivisionError); that was the last of 3 attempts" in failed["not_measured"]
 
 
 def test_after_an_attempt_that_was_killed_drift_is_judged_before_anything_else(world, bookings):
@@ -232,6 +243,16 @@ def test_after_an_attempt_that_was_killed_drift_is_judged_before_anything_else(w
     assert "did not end" in first["not_measured"]
     assert "not_measured" not in second
     assert second["performance_key"].endswith("performance.json")
+
+
+def test_an_attempt_that_has_told_its_reason_is_not_taken_for_one_that_was_killed(world, bookings):
+    answered(world, bookings, skill=0.1)
+    request = JudgeRequest.from_event(load_event("message_judge"))
+    verdict = WindowVerdict(request.window.start, request.window.end, Severity.OK, None)
+    windows.save_window(world.dynamodb, TABLE, MODEL, StoredWindow(verdict, "1", "", 0, 0))
+    handler(redelivered(load_event("message_judge"), 2), CONTEXT)
+    (measured,) = world.received("drift")
+    assert "not_measured" not in measured
 
 
 def test_labels_that_one_run_cannot_fold_keep_drift_waiting_no_longer(world, bookings, monkeypatch):

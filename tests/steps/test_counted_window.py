@@ -29,14 +29,13 @@ from kedge.quality.window import QualityReference, judge_quality
 from kedge.severity import Severity
 from kedge.slices.counts import slice_reference
 from kedge.window_sql.joined import JoinedRows
-from kedge.window_sql.parts import COUNTED, Counted, queries
+from kedge.window_sql.parts import Counted
 from kedge.window_sql.plan import WindowPlan
-from lambdas.adapters.athena_queries import SQL_BYTES_MAX
 from lambdas.adapters.bucket.baselines import Reference
 from lambdas.steps.measuring.join_window import measured_columns
 from lambdas.steps.measuring.measure_window import AnsweredWindow, gather_rows
 from lambdas.steps.requests import JudgeRequest
-from tests.athena_sql import run_sql
+from tests.athena_sql import count_plan, run_sql
 
 START, END = datetime(2016, 1, 4, tzinfo=UTC), datetime(2016, 1, 14, tzinfo=UTC)
 NOW = datetime(2016, 1, 20, 7, tzinfo=UTC)
@@ -221,14 +220,8 @@ class Window:
             rows, START, END, estimator=self.reference.estimator, slices=self.slices, mark_key=self.reference.digest,
             classes=(*config.classes, "high"), remembered_days=self.remembered, learnt_until=self.learnt_until,
         )  # fmt: skip
-        counted = []
-        for questions in plan.questions:
-            for query in queries(questions(Counted(counted))):
-                assert len(query.encode()) < SQL_BYTES_MAX
-                found = run_sql(query, {rows.table.name: in_run(joined, rows.table, run)})
-                assert found.column_names == COUNTED.names
-                counted.append(found.cast(COUNTED))
-        return plan.gathered(Counted(counted), unmatched=2, notes=("a note",))
+        counted = Counted(table for _, table in count_plan(plan, in_run(joined, rows.table, run)))
+        return plan.gathered(counted, unmatched=2, notes=("a note",))
 
 
 TYPES = {

@@ -12,10 +12,10 @@ from cli.smoke.world import Smoke
 from kedge.comparisons import counted
 from kedge.instants import to_text
 from kedge.own_columns import ROW_ID
-from kedge.window_sql.joined import REPEATED
+from kedge.window_sql.joined import REPEATED, JoinedRows
 from lambdas.adapters import athena_joins
 from lambdas.adapters.bucket import layout, objects
-from lambdas.steps.measuring.join_window import joined_in_memory
+from lambdas.steps.measuring.join_window import joined_in_memory, measured_columns
 
 REQUESTS = 60
 
@@ -28,8 +28,9 @@ def prove(smoke: Smoke) -> Proof:
     count_rows(smoke, champion, names)
     measure(smoke, champion, names)
     start, end = champion.promoted_at, smoke.now + timedelta(minutes=1)
-    prefix = _joined_by_athena(smoke, start, end)
-    there = athena_joins.load_joined(s3, smoke.bucket, prefix).drop_columns([REPEATED]).sort_by(ROW_ID)
+    prefix, keys = _joined_by_athena(smoke, start, end)
+    schema = JoinedRows(smoke.config, tuple(measured_columns(smoke.config)), "", "", "", end).schema
+    there = athena_joins.load_unloaded(s3, smoke.bucket, keys, schema).drop_columns([REPEATED]).sort_by(ROW_ID)
     here = joined_in_memory(s3, smoke.bucket, smoke.config, champion, start, end)
     here = here.sort_by(ROW_ID).select(there.column_names) if here is not None else there.slice(0, 0)
     arn = f"arn:aws:s3:::{smoke.bucket}/{prefix}joined/"
@@ -42,23 +43,25 @@ def prove(smoke: Smoke) -> Proof:
     return Proof(arn, f"the {there.num_rows:,} rows that Athena joined are those of the function, labels included")
 
 
-def _joined_by_athena(smoke: Smoke, start: datetime, end: datetime) -> str:
-    """Send the window to the function that starts the join; the new join's prefix, once its message has come back."""
+def _joined_by_athena(smoke: Smoke, start: datetime, end: datetime) -> tuple[str, list[str]]:
+    """Send the window to the function that starts the join; the new join's prefix and the objects of its rows, once all are written."""
     s3, below = smoke.client("s3"), layout.joins_prefix(MODEL)
     known = set(objects.list_folders(s3, smoke.bucket, below))
     window = {"start": to_text(start), "end": to_text(end)}
     message = {"model": MODEL, "time": to_text(end), "window": window, "start": to_text(start)}
     url = smoke.send(MONITORING, "Joins", message)
 
-    def joined() -> str | None:
-        new = [prefix for prefix in objects.list_folders(s3, smoke.bucket, below) if prefix not in known]
-        return next((prefix for prefix in new if objects.list_objects(s3, smoke.bucket, f"{prefix}joined/")), None)
+    def joined() -> tuple[str, list[str]] | None:
+        for prefix in objects.list_folders(s3, smoke.bucket, below):
+            if prefix not in known and (keys := athena_joins.load_list(s3, smoke.bucket, prefix + athena_joins.ROWS)):
+                return prefix, keys
+        return None
 
-    prefix = smoke.waiting.until(joined, minutes=QUEUE_MINUTES)
-    if prefix is None:
+    found = smoke.waiting.until(joined, minutes=QUEUE_MINUTES)
+    if found is None:
         raise NotProvedError(
             "Athena joined nothing",
             arn=url,
             remedy="look at the log of join_labels, and at the queries of the workgroup `kedge` in the Athena console",
         )
-    return prefix
+    return found

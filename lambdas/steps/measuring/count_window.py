@@ -15,12 +15,14 @@ from lambdas.adapters import athena_joins, athena_queries, clients
 
 @dataclass(frozen=True)
 class CountingDesk:
-    """One attempt's place at Athena.
+    """One attempt's desk at Athena, at the place of all attempts of a message.
 
     Attributes
     ----------
     bucket, prefix : str
-        Where the attempt writes; nothing lies below it before.
+        The place.
+    attempt : str
+        Names this attempt alone: Athena writes into empty folders only, and what an attempt has left half-written is read by nobody.
     database, workgroup : str
     remaining_seconds : callable
         How long a query may be waited for.
@@ -28,29 +30,35 @@ class CountingDesk:
 
     bucket: str
     prefix: str
+    attempt: str
     database: str
     workgroup: str
     remaining_seconds: Callable[[], float]
 
-    def unload(self, select: str, below: str) -> None:
-        """Write the rows of a SELECT."""
+    def unload(self, select: str, below: str, listed: str) -> list[str]:
+        """Have the rows of a SELECT written, unless an earlier attempt has; return the keys of their objects."""
+        s3, done = clients.s3(), self.prefix + listed
+        known = athena_joins.load_list(s3, self.bucket, done)
+        if known is not None:
+            return known
+        own = f"{self.prefix}{below}{self.attempt}/"
         athena_queries.run(
-            unload_sql(select, f"s3://{self.bucket}/{self.prefix}{below}"),
+            unload_sql(select, f"s3://{self.bucket}/{own}"),
             database=self.database,
             workgroup=self.workgroup,
             remaining_seconds=self.remaining_seconds,
         )
+        return athena_joins.keep_list(s3, self.bucket, done, athena_joins.written(s3, self.bucket, own))
 
 
 def count_window(plan: WindowPlan, join: str, desk: CountingDesk) -> None:
-    """Join the rows, and count them; where there are none, nothing is counted."""
+    """Join the rows, and count them; where there are none, nothing is counted. What an earlier attempt has finished is not paid again."""
     s3, counted = clients.s3(), list[pa.Table]()
-    desk.unload(plan.rows.select(join), athena_joins.JOINED)
-    if not athena_joins.save_joined_list(s3, desk.bucket, desk.prefix):
+    if not desk.unload(plan.rows.select(join), athena_joins.JOINED, athena_joins.ROWS):
         return
     athena_queries.create_table(clients.glue(), desk.database, plan.rows.table)
     for step, questions in enumerate(plan.questions):
         for number, query in enumerate(queries(questions(Counted(counted)))):
-            below = f"{athena_joins.COUNTS}{step}-{number}/"
-            desk.unload(query, below)
-            counted += athena_joins.load_counts(s3, desk.bucket, desk.prefix + below, COUNTED)
+            step_of = f"{step}-{number}/"
+            keys = desk.unload(query, athena_joins.COUNTS + step_of, athena_joins.COUNTED + step_of)
+            counted += athena_joins.load_counts(s3, desk.bucket, keys, COUNTED)

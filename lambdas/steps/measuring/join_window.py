@@ -78,7 +78,8 @@ def plan_of(
 
 def counted_at(prefix: str, *, bucket: str) -> Counted:
     """What Athena has counted at a place."""
-    return Counted(athena_joins.load_counts(clients.s3(), bucket, f"{prefix}{athena_joins.COUNTS}", COUNTED))
+    s3 = clients.s3()
+    return Counted(athena_joins.load_counts(s3, bucket, athena_joins.counted(s3, bucket, prefix), COUNTED))
 
 
 def joined_in_memory(

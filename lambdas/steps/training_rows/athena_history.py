@@ -76,14 +76,15 @@ class _Desk:
         # Here, because pandas takes a second to import, and most retrainings are small.
         from lambdas.adapters import athena_queries
 
-        attempt, bucket, model = f"{self.attempt}-{name}", self.run.bucket, self.run.model
+        s3, bucket = clients.s3(), self.run.bucket
+        below = athena_joins.prefix_of(self.run.model, f"{self.attempt}-{name}") + athena_joins.JOINED
         athena_queries.run(
-            unload_sql(select, athena_joins.locations(bucket, model, attempt)[2]),
+            unload_sql(select, f"s3://{bucket}/{below}"),
             database=self.athena.database,
             workgroup=self.athena.workgroup,
             remaining_seconds=self.athena.remaining_seconds,
         )
-        return athena_joins.load_unloaded(clients.s3(), bucket, athena_joins.prefix_of(model, attempt), schema)
+        return athena_joins.load_unloaded(s3, bucket, athena_joins.written(s3, bucket, below), schema)
 
 
 def select_on_athena(
@@ -148,7 +149,7 @@ def _queries(desk: _Desk, usable: Slice) -> tuple[HistoryQueries, tuple[str, ...
 
     s3, run, config = clients.s3(), desk.run, desk.run.config
     first, last = config.training.reaches_to(run.time).date(), run.time.date()
-    answers_at, labels_at, _ = athena_joins.locations(run.bucket, run.model, f"${{{RUN}}}")
+    answers_at, labels_at = athena_joins.locations(run.bucket, run.model, f"${{{RUN}}}")
     schemas, parts = list[AnswersOfSchema](), list[str]()
     looked_up_by = config.context if config.training.feature_group is not None else ()
     for place, (answered, of_it) in enumerate(answered_parts(s3, run.bucket, config, first=first, last=last)):

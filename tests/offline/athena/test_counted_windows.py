@@ -16,7 +16,7 @@ from kedge.profile.freezing import freeze_baseline
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
 from tests.label_joins import answered
-from tests.offline.athena.test_label_joins import CONFIG, MODEL, world  # noqa: F401
+from tests.offline.athena.deployed import CONFIG, MODEL
 
 FIRST, DAYS, ROWS = date(2016, 1, 5), 14, 150
 NOW = datetime(2016, 1, 25, 2, tzinfo=UTC)
@@ -88,7 +88,7 @@ def flat(document, place=""):
 
 
 @pytest.fixture
-def deployed(world):  # noqa: F811
+def deployed(world):
     arrange(world)
     return world
 

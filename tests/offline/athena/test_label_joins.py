@@ -1,98 +1,18 @@
 """The deployed function joins on the offline Athena what lies in the deployed bucket, and agrees with the plain join."""
 
-import io
-import json
 from datetime import UTC, date, datetime, timedelta
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 import pytest
 
-from kedge.profile.day import DayProfile, encode_day
+from kedge.window_sql.parts import COUNTED
 from lambdas.adapters import athena_joins
-from lambdas.adapters.models import load_model
-from lambdas.adapters.state import champions
-from lambdas.adapters.state.champions import Champion
-from offline.account import Account
 from offline.functions.runtime import FunctionError
-from tests.label_joins import answered, as_set, labelled, reference_join
-from tests.synthesised import assembly
+from tests.label_joins import as_set, reference_join
+from tests.offline.athena.deployed import COLUMNS, CONFIG, END, MODEL, START
 
-MODEL = "hotel-cancellations"
-START = datetime(2016, 1, 4, 6, tzinfo=UTC)
-END = datetime(2016, 1, 6, 18, tzinfo=UTC)
 DAYS = [date(2016, 1, 4), date(2016, 1, 5), date(2016, 1, 6)]
-COLUMNS = ("prediction", "lead_time", "market_segment")
 COLLECTED = datetime(2016, 1, 20, tzinfo=UTC)
-CONFIG = load_model(MODEL)
-
-
-class Deployed:
-    """The account with the templates deployed, a champion, and what was answered and labelled."""
-
-    def __init__(self, account):
-        self.account, self.s3 = account, account.client("s3")
-        self.bucket = self.physical("KedgeStorage", "Data")
-        self.table = self.physical("KedgeStorage", "State")
-        self.vouched = []
-
-    def physical(self, stack, start):
-        found = self.account.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
-        kinds = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Lambda::Function")
-        named = {
-            each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found if each["ResourceType"] in kinds
-        }
-        return min((name, value) for name, value in named.items() if name.startswith(start))[1]
-
-    def promote(self):
-        arn = f"arn:aws:sagemaker:eu-west-1:{self.account.account_id}:model-package/{MODEL}/3"
-        champion = Champion(arn, "3", "3", datetime(2016, 1, 1, tzinfo=UTC), None, "v3", "v3")
-        champions.save(self.account.client("dynamodb"), self.table, MODEL, champion)
-
-    def put(self, key, table):
-        sink = io.BytesIO()
-        pq.write_table(table, sink)
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=sink.getvalue())
-        return key
-
-    def part(self, day, name, rows, *, package="3"):
-        table = answered(rows, CONFIG)
-        return self.put(f"predictions/{MODEL}/package={package}/date={day}/{name}.parquet", table), table
-
-    def vouch(self, day, *parts):
-        """Let the day's object name these parts, and no other."""
-        body = encode_day(DayProfile({}, {}, tuple(key for key, _ in parts)))
-        self.s3.put_object(Bucket=self.bucket, Key=f"profiles/{MODEL}/3/3/{day}.npz", Body=body)
-        self.vouched += [table for _, table in parts]
-
-    def label(self, by_day):
-        for day, rows in by_day.items():
-            self.put(f"labelled/{MODEL}/date={day}/labels.parquet", labelled(rows, CONFIG))
-
-    def join(self, *, start=START, end=END):
-        window = {"start": "2016-01-04T00:00:00Z", "end": end.isoformat()}
-        time = datetime(2016, 2, 1, 2, tzinfo=UTC).isoformat()
-        body = {"model": MODEL, "time": time, "window": window, "start": start.isoformat()}
-        event = {"Records": [{"body": json.dumps(body)}]}
-        return self.account.invoke_function(self.physical("KedgeMonitoring", "JoinLabels"), event)
-
-    def joined(self, answer):
-        found = athena_joins.load_joined(self.s3, self.bucket, answer["joined_prefix"])
-        return found.select(["kedge_row_id", "kedge_time", *COLUMNS, "label", "kedge_collected"])
-
-    def sent_back(self):
-        url = self.physical("KedgeMonitoring", "Performances")
-        found = self.account.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-        return [json.loads(message["Body"]) for message in found]
-
-
-@pytest.fixture
-def world(tmp_path):
-    templates = assembly()  # before the account's clock starts
-    with Account(start=datetime(2016, 2, 1, tzinfo=UTC), directory=tmp_path) as account:
-        account.deploy(templates)
-        deployed = Deployed(account)
-        deployed.promote()
-        yield deployed
 
 
 def answer(row_id, time, **columns):
@@ -158,11 +78,36 @@ def test_the_request_goes_back_to_be_measured_with_the_place_of_the_rows(world):
     assert answer["joined_prefix"].startswith(f"athena/{MODEL}/3-")
 
 
-def test_a_request_that_comes_twice_doubles_nothing(world):
+def test_a_message_that_comes_twice_is_paid_once_and_another_one_joins_anew(world):
     arrange(world)
-    first, second = world.join(), world.join()
-    assert first["joined_prefix"] != second["joined_prefix"]
-    assert as_set(world.joined(first)) == as_set(world.joined(second))
+    first, asked = world.join(message="one"), world.queries()
+    assert world.join(message="one") == first
+    assert world.queries() == asked == 3
+    other = world.join(message="other")
+    assert other["joined_prefix"] != first["joined_prefix"]
+    assert as_set(world.joined(other)) == as_set(world.joined(first))
+
+
+def test_an_attempt_goes_on_behind_what_is_whole_and_reads_nothing_that_is_not(world):
+    arrange(world)
+    first = world.join(message="one")
+    prefix, asked, counts = first["joined_prefix"], world.queries(), counts_of(world, first)
+    *_, last = athena_joins.written(world.s3, world.bucket, f"{prefix}counted/")
+    world.s3.delete_object(Bucket=world.bucket, Key=last)
+    # As an attempt that was killed leaves them.
+    for below in (
+        "joined/killed/",
+        last.removeprefix(prefix).replace("counted/", "counts/").replace("objects.txt", "killed/"),
+    ):
+        world.s3.put_object(Bucket=world.bucket, Key=f"{prefix}{below}part", Body=b"half of a file")
+    assert world.join(message="one") == first
+    assert world.queries() == asked + 1
+    assert counts_of(world, first) == counts
+
+
+def counts_of(world, answer):
+    keys = athena_joins.counted(world.s3, world.bucket, answer["joined_prefix"])
+    return as_set(pa.concat_tables(athena_joins.load_counts(world.s3, world.bucket, keys, COUNTED)))
 
 
 def test_without_any_label_every_row_is_there_unlabelled(world):
