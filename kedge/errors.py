@@ -469,6 +469,19 @@ class QueryTooLongError(RefusedError):
         self.found_bytes, self.bytes_max = found_bytes, bytes_max
 
 
+class CountTooLongError(RefusedError):
+    """A query that counts a window names too much: Athena does not take it."""
+
+    def __init__(self, *, found_bytes: int, bytes_max: int) -> None:
+        super().__init__(
+            f"a query that counts the window would have {found_bytes:,} bytes, and Athena takes {bytes_max:,}: it names the "
+            "columns that quality is cut by (segments.columns, fairness.columns) with their bands, and each class; name fewer columns or "
+            "fewer labels.classes, or raise labels.athena_from_bytes above the window's Parquet, so that Kedge reads it "
+            "without Athena"
+        )
+        self.found_bytes, self.bytes_max = found_bytes, bytes_max
+
+
 class JoinUnfinishedError(RetryableError):
     """Athena had not joined labels with answers when the function's time was nearly over."""
 

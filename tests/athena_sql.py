@@ -8,6 +8,8 @@ import duckdb
 import pyarrow as pa
 import sqlglot
 
+from kedge.labels.join_sql import RUN
+from kedge.window_sql.joined import LEVELS
 from kedge.window_sql.parts import COUNTED, Counted, queries
 from kedge.window_sql.plan import WindowPlan
 from lambdas.adapters.athena_queries import SQL_BYTES_MAX
@@ -30,10 +32,17 @@ def run_sql(select: str, tables: Mapping[str, pa.Table]) -> pa.Table:
 def count_plan(plan: WindowPlan, joined: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """What each query of a plan counts of the joined rows, as `count_window` has Athena count it, by the query's name."""
     counted: list[pa.Table] = []
+    levels = LEVELS.empty_table()
     for step, questions in enumerate(plan.questions):
+        if step == 1:
+            levels = plan.levels(Counted(counted))
+        tables = {
+            plan.rows.table.name: joined,
+            plan.rows.levels.name: levels.append_column(RUN, [[plan.rows.run] * len(levels)]),
+        }
         for number, query in enumerate(queries(questions(Counted(counted)))):
             assert len(query.encode()) < SQL_BYTES_MAX
-            found = run_sql(query, {plan.rows.table.name: joined})
+            found = run_sql(query, tables)
             assert found.column_names == COUNTED.names
             counted.append(found.cast(COUNTED))
             yield f"{step}-{number}", counted[-1]

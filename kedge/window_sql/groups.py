@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from kedge.arrays import Ints
 from kedge.slices.counts import PROBABILITY_UNIT, SliceCounts, SliceTable, no_slices
 from kedge.slices.group_counts import UNKNOWN, GroupCounts, favourable_class
 from kedge.slices.groupings import Grouping, coarse_codes
 from kedge.slices.ruler import SliceRuler
-from kedge.window_sql.joined import KNOWN, RowSql
+from kedge.window_sql.joined import KNOWN, LEVELS, RowSql
 from kedge.window_sql.parts import Counted, CountedPart, part
-from kedge.window_sql.values import band_code, double, group_code, rounded
+from kedge.window_sql.values import band_code, double, group_code, level_codes, rounded
+
+T = TypeVar("T")
 
 _ANSWERED = f"ak = {KNOWN}"
 _MEASURED = f"ripe AND {_ANSWERED} AND ys = {KNOWN}"
@@ -46,14 +51,18 @@ class GroupsSql:
 
     def pairs(self, pairs: Sequence[tuple[str, ...]]) -> list[str]:
         """The SELECTs of slices by two columns."""
-        names = [*dict.fromkeys(name for pair in pairs for name in pair)]
-        source = self._measured(self._groups(names))
+        places = self._places
+        all_names = dict.fromkeys(name for pair in pairs for name in pair)
+        groups = {name: self._group(self._of_slices.by_column[name], places[name]) for name in all_names}
+        crossed = {pair: f"{self._crossed(pair)} AS x{self._number(pair)}" for pair in pairs}
         found = []
-        numbers = {self._number(pair): pair for pair in pairs}
-        crossed = [(number, f"{self._crossed(pair, names)} AS x{number}") for number, pair in numbers.items()]
-        for some in _in_batches(crossed):
-            inner = f"(SELECT *, {', '.join(sql for _, sql in some)} FROM {source}) AS p"  # noqa: S608
-            found.append(self._by("pairs", inner, {number: f"x{number}" for number, _ in some}))
+        # Each batch reads the columns of its own pairs: those of all together may be longer than a query.
+        for some in _in_batches({pair: {sql, *(groups[name] for name in pair)} for pair, sql in crossed.items()}):
+            names = [*dict.fromkeys(name for pair in some for name in pair)]
+            source = self._measured([groups[name] for name in names], names)
+            inner = f"(SELECT *, {', '.join(crossed[pair] for pair in some)} FROM {source}) AS p"  # noqa: S608
+            numbers = map(self._number, some)
+            found.append(self._by("pairs", inner, {number: f"x{number}" for number in numbers}))
         return found
 
     def read_singles(self, counted: Counted) -> SliceCounts | None:
@@ -90,13 +99,14 @@ class GroupsSql:
     def _slices(self) -> list[str]:
         if self.ruler is None:
             return []
-        own, found = self.ruler.groupings[-1], []
-        names = [grouping.column for grouping in self.ruler.groupings[:-1]]
+        (*features, own), found = self.ruler.groupings, []
         code = "a" if self.ruler.classes else band_code("a", own.edges)
-        columns = [*self._groups(names), f"CAST({code} AS bigint) AS g{len(names)}"]
-        for some in _in_batches(enumerate(columns)):
-            source = self._measured([sql for _, sql in some])
-            found.append(self._by("slices", source, {place: f"g{place}" for place, _ in some}))
+        columns = [self._group(grouping, place) for place, grouping in enumerate(features)]
+        columns += [f"CAST({code} AS bigint) AS g{len(features)}"]
+        for some in _in_batches({place: {sql} for place, sql in enumerate(columns)}):
+            names = [features[place].column for place in some if place < len(features)]
+            source = self._measured([columns[place] for place in some], names)
+            found.append(self._by("slices", source, {place: f"g{place}" for place in some}))
         return found
 
     def _by(self, name: str, source: str, columns: Mapping[int, str]) -> str:
@@ -109,28 +119,55 @@ class GroupsSql:
             raise ValueError("slices are counted where a package has them")
         return self.ruler
 
-    def _groups(self, names: Iterable[str]) -> list[str]:
-        return [self._group(self._of_slices.by_column[name], place) for place, name in enumerate(names)]
-
     def _group(self, grouping: Grouping, place: int) -> str:
         found = self.rows.rows.value(grouping.column)
-        code = group_code(*found, grouping) if found else str(len(grouping.names) - 1)
+        levels = f"m{self._level_places.get(grouping.column, '')}"
+        code = group_code(*found, grouping, levels) if found else str(len(grouping.names) - 1)
         return f"CAST({code} AS bigint) AS g{place}"
+
+    def level_rows(self) -> pa.Table:
+        """The table of levels (`LEVELS`) that the queries look codes up in."""
+        found: list[tuple[int, str, int]] = []
+        for name, place in self._level_places.items():
+            value = self.rows.rows.value(name)
+            codes = level_codes(value[1], self._by_level[name]) if value else {}
+            found += [(place, text, code) for text, code in codes.items()]
+        columns = zip(*found, strict=True) if found else ([], [], [])
+        return pa.table(
+            [pa.array([*each], kind) for each, kind in zip(columns, LEVELS.types, strict=True)], schema=LEVELS
+        )
+
+    @cached_property
+    def _by_level(self) -> dict[str, Grouping]:
+        known = self.ruler.groupings[:-1] if self.ruler else ()
+        groupings = {**self.levels, **{grouping.column: grouping for grouping in known}}
+        return {name: grouping for name, grouping in groupings.items() if grouping.kind == "categorical"}
+
+    @cached_property
+    def _level_places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self._by_level)}
+
+    def _beside(self, names: Sequence[str]) -> str:
+        return self.rows.rows.with_levels([self._level_places[name] for name in names if name in self._level_places])
 
     def _number(self, pair: tuple[str, ...]) -> int:
         """A pair by its columns' places in the ruler: who reads the counts need not choose the same pairs in the same order."""
-        one, other = ([grouping.column for grouping in self._of_slices.groupings].index(name) for name in pair)
-        return one * len(self._of_slices.groupings) + other
+        one, other = (self._places[name] for name in pair)
+        return one * len(self._places) + other
 
-    def _crossed(self, pair: tuple[str, ...], names: Sequence[str]) -> str:
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {grouping.column: place for place, grouping in enumerate(self._of_slices.groupings)}
+
+    def _crossed(self, pair: tuple[str, ...]) -> str:
         (one, _), (two, others) = (coarse_codes(self._of_slices.by_column[name]) for name in pair)
-        first, second = (_mapped(f"g{names.index(name)}", codes) for name, codes in zip(pair, (one, two), strict=True))
+        first, second = (_mapped(f"g{self._places[name]}", c) for name, c in zip(pair, (one, two), strict=True))
         return f"({first} * {len(others)} + {second})"
 
-    def _measured(self, groups: Sequence[str]) -> str:
+    def _measured(self, groups: Sequence[str], names: Sequence[str]) -> str:
         """The measured rows with their groups; the long SQL of a class's own probability stands there once."""
         own = [f"{self._own_chance} AS own"] if self._of_slices.is_scored and self._of_slices.classes else []
-        source = f"{self.rows.select([*own, *groups])} WHERE {_MEASURED}"
+        source = f"{self.rows.select([*own, *groups], self._beside(names))} WHERE {_MEASURED}"
         return f"(SELECT *, {', '.join(self._measures)} FROM {source}) AS m"  # noqa: S608
 
     @property
@@ -177,11 +214,15 @@ class GroupsSql:
                 over = f"a >= {double(config.prediction.threshold)}"
                 selected = over if favourable else f"NOT ({over})"
         known = f"CASE WHEN ripe AND ys = {KNOWN} THEN CASE WHEN {truth} THEN 1 ELSE 0 END ELSE {UNKNOWN} END"
-        more = [f"CASE WHEN {selected} THEN 1 ELSE 0 END AS selected", f"{known} AS truth"]
-        more += [self._group(grouping, place) for place, grouping in enumerate(sensitive)]
-        source = f"{self.rows.select(more)} WHERE {_ANSWERED}"
-        columns = {place: f"g{place}" for place in range(len(sensitive))}
-        return [part("people", source, keys={"b": "selected", "c": "truth"}, each=columns)]
+        keys = [f"CASE WHEN {selected} THEN 1 ELSE 0 END AS selected", f"{known} AS truth"]
+        groups = [self._group(grouping, place) for place, grouping in enumerate(sensitive)]
+        found = []
+        for some in _in_batches({place: {sql} for place, sql in enumerate(groups)}):
+            beside = self._beside([sensitive[place].column for place in some])
+            source = f"{self.rows.select([*keys, *(groups[place] for place in some)], beside)} WHERE {_ANSWERED}"
+            columns = {place: f"g{place}" for place in some}
+            found.append(part("people", source, keys={"b": "selected", "c": "truth"}, each=columns))
+        return found
 
     def _tables(
         self, counted: Counted, name: str, columns: Mapping[int, tuple[str, ...]]
@@ -192,16 +233,24 @@ class GroupsSql:
         }
 
 
-def _in_batches(numbered: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    together: list[tuple[int, str]] = []
-    for each in numbered:
-        size = sum(len(sql.encode()) for _, sql in (*together, each))
-        if together and (len(together) == _COLUMNS or size > _BYTES):
-            yield together
-            together = []
-        together.append(each)
-    if together:
+def _in_batches(needed: Mapping[T, AbstractSet[str]]) -> Iterator[list[T]]:
+    """What one reading of the rows counts together, each batch filled with all that still fits into it.
+
+    Parameters
+    ----------
+    needed : mapping of any to set of str
+        The SQL of each; what several need stands in a query once.
+    """
+    left = dict(needed)
+    while left:
+        together, sql, size = list[T](), set[str](), 0
+        for each, its in left.items():
+            more = sum(len(text.encode()) for text in its - sql)
+            if not together or (len(together) < _COLUMNS and size + more <= _BYTES):
+                together.append(each)
+                sql, size = sql | its, size + more
         yield together
+        left = {each: its for each, its in left.items() if each not in together}
 
 
 def _filled(table: SliceTable, found: CountedPart) -> SliceTable:

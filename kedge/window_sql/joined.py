@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -17,6 +18,8 @@ from kedge.window_sql.values import MISSING, class_code, double, is_missing, log
 
 # Behind the joined columns: 0 for an id's last answer, 1 for an earlier one that said the same, 2 for one that said otherwise.
 REPEATED = "kedge_repeated"
+# A column by its place among those that are cut by their levels, a level in one of its spellings, and its group.
+LEVELS = pa.schema([("place", pa.int64()), ("txt", pa.string()), ("code", pa.int64())])
 # What is known of a row's answer, or of its label.
 KNOWN, NOTHING, UNREADABLE, OUTSIDE = 1, 0, -1, -2
 
@@ -33,8 +36,8 @@ class JoinedRows:
         The answers' columns among them.
     database, run : str
         Of the catalogue; of the join.
-    location : str
-        The place of a join's list of what it has written, with `${kedge_run}` for the join.
+    location, levels_location : str
+        The place of a join's list of what it has written, with `${kedge_run}` for the join; of the list of its table of levels.
     now : datetime
         Labels that were not collected before it are not known.
     """
@@ -44,9 +47,10 @@ class JoinedRows:
     database: str
     run: str
     location: str
+    levels_location: str
     now: datetime
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """The rows' columns, under their names; Athena calls them `c0`, `c1`, ..."""
         return joined_schema(self.config, self.columns).append(pa.field(REPEATED, pa.int64()))
@@ -55,8 +59,17 @@ class JoinedRows:
     def table(self) -> CatalogueTable:
         """As the catalogue describes it."""
         columns = tuple((f"c{place}", glue_type(kind)) for place, kind in enumerate(self.schema.types))
-        digest = hashlib.sha256(repr((self.config.model, self.location, columns)).encode()).hexdigest()[:12]
-        return CatalogueTable(f"{self.config.model.lower().replace('-', '_')}_joined_{digest}", self.location, columns)
+        return self._described("joined", self.location, columns)
+
+    @property
+    def levels(self) -> CatalogueTable:
+        """The codes of levels by column and spelling (`LEVELS`), as the catalogue describes them."""
+        columns = tuple((field.name, glue_type(field.type)) for field in LEVELS)
+        return self._described("levels", self.levels_location, columns)
+
+    def _described(self, kind: str, location: str, columns: tuple[tuple[str, str], ...]) -> CatalogueTable:
+        digest = hashlib.sha256(repr((self.config.model, location, columns)).encode()).hexdigest()[:12]
+        return CatalogueTable(f"{self.config.model.lower().replace('-', '_')}_{kind}_{digest}", location, columns)
 
     def select(self, join: str) -> str:
         """Athena's SELECT of these rows from the join of answers with labels (`join_sql`)."""
@@ -93,10 +106,22 @@ class JoinedRows:
 
     def source(self, *, repeated: bool = False) -> str:
         """The rows: each id's last answer, or all others."""
-        return (
-            f"{quoted(self.database)}.{quoted(self.table.name)} WHERE {quoted(RUN)} = {literal(self.run)}"
-            f" AND {self.column(REPEATED)} {'>' if repeated else '='} 0"
-        )
+        return f"{self._own(self.table)} AND {self.column(REPEATED)} {'>' if repeated else '='} 0"
+
+    def with_levels(self, places: Sequence[int]) -> str:
+        """What stands behind the rows in FROM, so that each has the levels of these columns as maps `m0`, `m1`, ... by their place."""
+        if not places:
+            return ""
+        maps = [
+            "map("
+            + ", ".join(f"array_agg({each} ORDER BY txt) FILTER (WHERE place = {place})" for each in ("txt", "code"))
+            + f") AS m{place}"
+            for place in places
+        ]
+        return f" CROSS JOIN (SELECT {', '.join(maps)} FROM {self._own(self.levels)}) AS l"  # noqa: S608
+
+    def _own(self, table: CatalogueTable) -> str:
+        return f"{quoted(self.database)}.{quoted(table.name)} WHERE {quoted(RUN)} = {literal(self.run)}"
 
 
 @dataclass(frozen=True)
@@ -129,8 +154,14 @@ class RowSql:
         """Whether labels and answers are numbers."""
         return self.config.problem == "regression"
 
-    def select(self, more: Sequence[str] = ()) -> str:
-        """Rows as `t`, `variant`, label `y` with its state `ys`, answer `a` with `ak`, `cost`, `ripe`, `inside`, and more columns."""
+    def select(self, more: Sequence[str] = (), beside: str = "") -> str:
+        """Rows as `t`, `variant`, label `y` with its state `ys`, answer `a` with `ak`, `cost`, `ripe`, `inside`, and more columns.
+
+        Parameters
+        ----------
+        beside : str
+            What the additional columns read beside the rows (`JoinedRows.with_levels`).
+        """
         time = self.rows.column(TIME)
         columns = [
             f"{time} AS t",
@@ -143,7 +174,7 @@ class RowSql:
             *more,
         ]
         read = f"SELECT *, {self._label()} AS y, {self._answer()} AS a FROM {self.rows.source()}"  # noqa: S608
-        return f"(SELECT {', '.join(columns)} FROM ({read}) AS q) AS r"  # noqa: S608
+        return f"(SELECT {', '.join(columns)} FROM ({read}) AS q{beside}) AS r"  # noqa: S608
 
     def number(self, name: str) -> str | None:
         """A column's finite numbers, else NULL; None where the rows lack it."""

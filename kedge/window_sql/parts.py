@@ -27,9 +27,9 @@ COUNTED = pa.schema(
 # Of a query's 262,144 bytes; UNLOAD adds few.
 # https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
 QUERY_BYTES = 250_000
-# Trino refuses a query of more than 150 stages; a SELECT here has up to four.
+# Trino refuses a query of more than 150 stages; a SELECT here has up to seven.
 # https://trino.io/docs/current/admin/properties-query-management.html
-QUERY_PARTS = 30
+QUERY_PARTS = 20
 
 
 def part(

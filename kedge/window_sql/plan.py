@@ -87,6 +87,10 @@ class WindowPlan:
         """SELECTs, each list by what the ones before have counted: which rows are ripe, their counts, pairs worth opening."""
         return (lambda _: self._facts_sql.parts(), self._ask_counts, self._ask_pairs)
 
+    def levels(self, counted: Counted) -> pa.Table:
+        """The table of levels that the later questions look codes up in, by what the first one has counted."""
+        return self._groups(self._facts(counted)).level_rows()
+
     def gathered(self, counted: Counted, *, unmatched: int, notes: tuple[str, ...]) -> GatheredWindow | None:
         """All that was counted; None where nothing was answered.
 

@@ -18,6 +18,8 @@ MISSING, STRANGE = -1, -2
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 # Up to here every whole number is a double and a bigint, and both write it alike.
 _WHOLE_MAX = 1e15
+# What a level's spelling begins with in a map of levels: how it is to be compared.
+_USUAL_KEY, _WORD_KEY, _BOOLEAN_KEY, _NUMBER_KEY = "=", "~", "?", "#"
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -58,26 +60,19 @@ def is_missing(column: str) -> str:
     return f"({column} IS NULL OR {column} IN ({listed(MISSING_WORDS)}))"
 
 
-def class_code(column: str, names: Sequence[str], *, missing: int = MISSING, strange: int = STRANGE) -> str:
+def class_code(column: str, names: Sequence[str]) -> str:
     """Position of a text among names, in any spelling, as `class_codes` finds it.
 
     >>> class_code("t", ["a"])[-62:]
     " THEN -1 ELSE CASE trim(t) WHEN 'a' THEN 0 ELSE -2 END END END"
     """
-    known = {canonical(name): code for code, name in enumerate(names)}
-    by_boolean = {BOOLEANS.get(name.lower(), name): code for name, code in known.items()}
-    booleans = {said: by_boolean[digit] for said, digit in BOOLEANS.items() if digit in by_boolean}
-    spelt = known | {
-        digit: by_boolean[digit] for digit in BOOLEANS.values() if digit in by_boolean and digit not in known
-    }
+    usual, spelt, booleans = _spellings(names)
     word = _canonical(column) if any(name.lstrip("-").isdigit() for name in spelt) else f"trim({column})"
-    other = _case(word, spelt, _case(f"lower(trim({column}))", booleans, str(strange)))
-    # The usual spelling first: to read a number costs more.
-    usual = {name: code for name, code in known.items() if name not in MISSING_WORDS}
-    return _case(column, usual, f"CASE WHEN {is_missing(column)} THEN {missing} ELSE {other} END")
+    other = _case(word, spelt, _case(f"lower(trim({column}))", booleans, str(STRANGE)))
+    return _case(column, usual, f"CASE WHEN {is_missing(column)} THEN {MISSING} ELSE {other} END")
 
 
-def number_code(value: str, names: Sequence[str], *, missing: int = MISSING, strange: int = STRANGE) -> str:
+def number_code(value: str, names: Sequence[str]) -> str:
     """Position of a number among names that are numbers.
 
     >>> number_code("x", ["1", "2.5", "b"])
@@ -86,22 +81,52 @@ def number_code(value: str, names: Sequence[str], *, missing: int = MISSING, str
     # Of two spellings of one number the last one has the rows, as in `class_codes`.
     codes = {numbers[0]: code for code, name in enumerate(names) if (numbers := class_numbers([name]))}
     found = "".join(f" WHEN {value} = {double(one)} THEN {code}" for one, code in codes.items())
-    return f"CASE WHEN {value} IS NULL THEN {missing}{found} ELSE {strange} END"
+    return f"CASE WHEN {value} IS NULL THEN {MISSING}{found} ELSE {STRANGE} END"
 
 
-def group_code(column: str, kind: pa.DataType, grouping: Grouping) -> str:
+def group_code(column: str, kind: pa.DataType, grouping: Grouping, levels: str) -> str:
     """Group of a value, as `Grouping.codes` finds it.
 
-    >>> group_code("x", pa.float64(), Grouping("x", "categorical", levels=("7",)))
-    'CASE WHEN x IS NULL THEN 2 WHEN x = 7.0E0 THEN 0 ELSE 1 END'
+    Parameters
+    ----------
+    levels : str
+        SQL of a map with the codes of `level_codes`: a level may be sensitive, and Athena keeps what stands in a query.
+
+    >>> group_code("x", pa.float64(), Grouping("x", "numeric", edges=(7.0,)), "m")
+    'CASE WHEN x IS NULL THEN 2 WHEN x <= 7.0E0 THEN 0 ELSE 1 END'
     """
     if grouping.kind == "numeric":
         return band_code(number(column, kind), grouping.edges)
-    others = {"missing": len(grouping.levels) + 1, "strange": len(grouping.levels)}
+    missing, strange = len(grouping.levels) + 1, len(grouping.levels)
+    if not pa.types.is_string(kind):
+        value = number(column, kind)
+        # Added to 0, both zeros have the same bits.
+        found = _looked_up(levels, _NUMBER_KEY, f"CAST({bits(f'({value} + 0E0)')} AS varchar)")
+        return f"CASE WHEN {value} IS NULL THEN {missing} ELSE coalesce({found}, {strange}) END"
+    word, lower = _canonical(column), f"lower(trim({column}))"
+    # The usual spelling first: to read a number costs more.
+    usual, *others = (
+        _looked_up(levels, *each) for each in ((_USUAL_KEY, column), (_WORD_KEY, word), (_BOOLEAN_KEY, lower))
+    )
+    known = f"CASE WHEN {is_missing(column)} THEN {missing} ELSE coalesce({', '.join(others)}, {strange}) END"
+    return f"coalesce({usual}, {known})"
+
+
+def level_codes(kind: pa.DataType, grouping: Grouping) -> dict[str, int]:
+    """The codes of a column's levels by their spellings, as `group_code` looks them up.
+
+    >>> level_codes(pa.string(), Grouping("x", "categorical", levels=("a", "1")))
+    {'=a': 0, '=1': 1, '~a': 0, '~1': 1, '?true': 1}
+    """
+    if grouping.kind == "numeric":
+        return {}
     if pa.types.is_string(kind):
-        return class_code(column, grouping.levels, **others)
+        kinds = zip((_USUAL_KEY, _WORD_KEY, _BOOLEAN_KEY), _spellings(grouping.levels), strict=True)
+        return {key + text: code for key, codes in kinds for text, code in codes.items()}
+    # Of two spellings of one number the last one has the rows, as in `class_codes`.
     names = _of_precision(kind, grouping.levels)
-    return number_code(number(column, kind), names, **others)
+    numbers = {n[0] + 0.0: code for code, name in enumerate(names) if (n := class_numbers([name]))}
+    return {f"{_NUMBER_KEY}{np.float64(one).view(np.int64)}": code for one, code in numbers.items()}
 
 
 def band_code(value: str, edges: Iterable[float]) -> str:
@@ -148,6 +173,21 @@ def listed(texts: Iterable[str]) -> str:
     "'a', 'b'"
     """
     return ", ".join(map(literal, texts))
+
+
+def _looked_up(levels: str, key: str, text: str) -> str:
+    return f"element_at({levels}, {literal(key)} || {text})"
+
+
+def _spellings(names: Sequence[str]) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    """Codes of classes as they are usually written, in their one spelling, and as booleans."""
+    known = {canonical(name): code for code, name in enumerate(names)}
+    by_boolean = {BOOLEANS.get(name.lower(), name): code for name, code in known.items()}
+    booleans = {said: by_boolean[digit] for said, digit in BOOLEANS.items() if digit in by_boolean}
+    spelt = known | {
+        digit: by_boolean[digit] for digit in BOOLEANS.values() if digit in by_boolean and digit not in known
+    }
+    return {name: code for name, code in known.items() if name not in MISSING_WORDS}, spelt, booleans
 
 
 def _of_precision(kind: pa.DataType, names: Sequence[str]) -> list[str]:

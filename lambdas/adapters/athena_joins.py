@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from lambdas.adapters.bucket import layout, objects, row_objects
 _ANSWERS, _LABELS, JOINED, COUNTS = "answers/", "labels/", "joined/", "counts/"
 # The lists of what was joined and of what was counted: what they name is whole, whatever else lies there.
 ROWS, COUNTED = "rows/", "counted/"
+_LEVELS = "levels/"
 _LIST = "objects.txt"
 
 
@@ -25,6 +27,11 @@ def is_of(prefix: str, asked: str) -> bool:
 def joined_location(bucket: str, model: str, run: str) -> str:
     """Address of the list of what a join has written."""
     return f"s3://{bucket}/{layout.join_prefix(model, run)}{ROWS}"
+
+
+def levels_location(bucket: str, model: str, run: str) -> str:
+    """Address of the list of the table of levels that a join's rows are counted by."""
+    return f"s3://{bucket}/{layout.join_prefix(model, run)}{_LEVELS}"
 
 
 def locations(bucket: str, model: str, run: str) -> tuple[str, str]:
@@ -94,6 +101,16 @@ def load_list(s3: Any, bucket: str, prefix: str) -> list[str] | None:
     """The keys that a list names; None where there is none."""
     found = objects.read(s3, bucket, prefix + _LIST)
     return None if found is None else [line.removeprefix(f"s3://{bucket}/") for line in found[0].decode().splitlines()]
+
+
+def save_levels(s3: Any, bucket: str, prefix: str, levels: pa.Table) -> None:
+    """Write the table of levels, and the list that names it to Athena."""
+    import pyarrow.parquet as pq
+
+    sink, key = io.BytesIO(), f"{prefix}levels.parquet"
+    pq.write_table(levels, sink)
+    s3.put_object(Bucket=bucket, Key=key, Body=sink.getvalue())
+    s3.put_object(Bucket=bucket, Key=f"{prefix}{_LEVELS}{_LIST}", Body=_listing(bucket, [key]))
 
 
 def written(s3: Any, bucket: str, prefix: str) -> list[str]:

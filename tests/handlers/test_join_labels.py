@@ -4,7 +4,7 @@ import boto3
 import pytest
 from moto.moto_api import state_manager
 
-from kedge.errors import JoinCancelledError, JoinUnfinishedError, QueryTooLongError
+from kedge.errors import CountTooLongError, JoinCancelledError, JoinUnfinishedError
 from kedge.profile.day import DayProfile, encode_day
 from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
@@ -185,5 +185,5 @@ def test_what_another_attempt_would_not_help_is_told_and_not_tried_again(world, 
     assert passed["not_measured"].endswith("); its message lies in the dead-letter queue dead-letters")
     assert "Athena takes 10" in passed["not_measured"]
     assert world.received("dead-letters") == [BODY]
-    with pytest.raises(QueryTooLongError):
+    with pytest.raises(CountTooLongError):
         join_labels.handler(BODY, context(seconds=600))

@@ -207,7 +207,7 @@ class Window:
 
     def by_sql(self):
         config, run = self.config, "3-a"
-        rows = JoinedRows(config, self.columns, "kedge", run, "s3://b/${kedge_run}/", NOW)
+        rows = JoinedRows(config, self.columns, "kedge", run, "s3://b/${kedge_run}/", "s3://b/levels/", NOW)
         answers, labels = (
             answers_table(config, self.columns, location="s3://b/a/"),
             labels_table(config, location="s3://b/l/"),
@@ -314,6 +314,18 @@ def test_a_hundred_classes_are_counted_in_queries_that_athena_takes():
 def test_both_engines_count_the_same_of_any_window(seed, problem, rows, variants, horizon, remembered, learnt, bare):
     config = config_of(problem, variants=variants, horizon=horizon, probabilities=not bare, favourable=bare)
     check(window_of(seed, config, rows, remembered=remembered, learnt_until=learnt))
+
+
+def test_levels_that_are_too_long_for_one_query_are_counted_in_several():
+    window = window_of(9, config_of("binary_classification", horizon=2.0), 300)
+    rows, long = window.part, "x" * 5_000
+    for name in ("carrier", "region"):
+        texts = pa.array([text and text + long for text in rows.column(name).to_pylist()], pa.string())
+        rows = rows.set_column(rows.column_names.index(name), name, texts)
+    # Without slices each sensitive column has its own levels.
+    window.part, window.slices = rows, None
+    found = check(window)
+    assert sum(len(name) > 5_000 for counts in found.evidence.sensitive for name in counts.groups) > 5
 
 
 def test_classes_that_are_numbers_are_read_as_classes():

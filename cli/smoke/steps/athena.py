@@ -29,7 +29,7 @@ def prove(smoke: Smoke) -> Proof:
     measure(smoke, champion, names)
     start, end = champion.promoted_at, smoke.now + timedelta(minutes=1)
     prefix, keys = _joined_by_athena(smoke, start, end)
-    schema = JoinedRows(smoke.config, tuple(measured_columns(smoke.config)), "", "", "", end).schema
+    schema = JoinedRows(smoke.config, tuple(measured_columns(smoke.config)), "", "", "", "", end).schema
     there = athena_joins.load_unloaded(s3, smoke.bucket, keys, schema).drop_columns([REPEATED]).sort_by(ROW_ID)
     here = joined_in_memory(s3, smoke.bucket, smoke.config, champion, start, end)
     here = here.sort_by(ROW_ID).select(there.column_names) if here is not None else there.slice(0, 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from kedge.errors import CountTooLongError, QueryTooLongError
 from kedge.labels.join_sql import unload_sql
 from kedge.window_sql.parts import COUNTED, Counted, queries
 from kedge.window_sql.plan import WindowPlan
@@ -42,12 +43,15 @@ class CountingDesk:
         if known is not None:
             return known
         own = f"{self.prefix}{below}{self.attempt}/"
-        athena_queries.run(
-            unload_sql(select, f"s3://{self.bucket}/{own}"),
-            database=self.database,
-            workgroup=self.workgroup,
-            remaining_seconds=self.remaining_seconds,
-        )
+        try:
+            athena_queries.run(
+                unload_sql(select, f"s3://{self.bucket}/{own}"),
+                database=self.database,
+                workgroup=self.workgroup,
+                remaining_seconds=self.remaining_seconds,
+            )
+        except QueryTooLongError as error:
+            raise CountTooLongError(found_bytes=error.found_bytes, bytes_max=error.bytes_max) from error
         return athena_joins.keep_list(s3, self.bucket, done, athena_joins.written(s3, self.bucket, own))
 
 
@@ -56,8 +60,12 @@ def count_window(plan: WindowPlan, join: str, desk: CountingDesk) -> None:
     s3, counted = clients.s3(), list[pa.Table]()
     if not desk.unload(plan.rows.select(join), athena_joins.JOINED, athena_joins.ROWS):
         return
-    athena_queries.create_table(clients.glue(), desk.database, plan.rows.table)
+    for table in (plan.rows.table, plan.rows.levels):
+        athena_queries.create_table(clients.glue(), desk.database, table)
     for step, questions in enumerate(plan.questions):
+        if step == 1:
+            # The first answers know the levels of sensitive columns.
+            athena_joins.save_levels(s3, desk.bucket, desk.prefix, plan.levels(Counted(counted)))
         for number, query in enumerate(queries(questions(Counted(counted)))):
             step_of = f"{step}-{number}/"
             keys = desk.unload(query, athena_joins.COUNTS + step_of, athena_joins.COUNTED + step_of)

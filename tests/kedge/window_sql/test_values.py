@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from kedge.columns.casting import MISSING_WORDS, cast_numbers
 from kedge.columns.class_codes import class_codes
+from kedge.labels.join_sql import literal
 from kedge.outcomes.score_cells import cells_of, coarsened
 from kedge.slices.groupings import Grouping
 from kedge.window_sql.parts import COUNTED, QUERY_BYTES, QUERY_PARTS, Counted, part, queries, total
-from kedge.window_sql.values import class_code, double, group_code, log_loss, number, rounded, score_cell
+from kedge.window_sql.values import class_code, double, group_code, level_codes, log_loss, number, rounded, score_cell
 from tests.athena_sql import run_sql
 
 TEXTS = [
@@ -60,7 +61,10 @@ def test_a_number_is_read_from_text_as_the_casting_reads_it():
     ],
 )
 def test_a_value_is_in_its_group(grouping, kind, values):
-    found = computed(group_code("x", kind, grouping), values, kind)
+    # No spelling is empty: each begins with how it is compared.
+    codes = {"": 9} | level_codes(kind, grouping)
+    levels = f"map(ARRAY[{', '.join(map(literal, codes))}], ARRAY[{', '.join(map(str, codes.values()))}])"
+    found = computed(group_code("x", kind, grouping, levels), values, kind)
     assert found == grouping.codes(pa.array(values, kind)).tolist()
 
 

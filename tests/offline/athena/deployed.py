@@ -20,7 +20,7 @@ START = datetime(2016, 1, 4, 6, tzinfo=UTC)
 END = datetime(2016, 1, 6, 18, tzinfo=UTC)
 COLUMNS = ("prediction", "lead_time", "market_segment")
 CONFIG = load_model(MODEL)
-SCHEMA = JoinedRows(CONFIG, tuple(measured_columns(CONFIG)), "", "", "", END).schema
+SCHEMA = JoinedRows(CONFIG, tuple(measured_columns(CONFIG)), "", "", "", "", END).schema
 
 
 class Deployed:
