@@ -99,7 +99,8 @@ class GroupsSql:
     def _slices(self) -> list[str]:
         if self.ruler is None:
             return []
-        (*features, own), found = self.ruler.groupings, []
+        *features, own = self.ruler.groupings
+        found = []
         code = "a" if self.ruler.classes else band_code("a", own.edges)
         columns = [self._group(grouping, place) for place, grouping in enumerate(features)]
         columns += [f"CAST({code} AS bigint) AS g{len(features)}"]
@@ -127,15 +128,12 @@ class GroupsSql:
 
     def level_rows(self) -> pa.Table:
         """The table of levels (`LEVELS`) that the queries look codes up in."""
-        found: list[tuple[int, str, int]] = []
+        found: list[dict[str, int | str]] = []
         for name, place in self._level_places.items():
             value = self.rows.rows.value(name)
             codes = level_codes(value[1], self._by_level[name]) if value else {}
-            found += [(place, text, code) for text, code in codes.items()]
-        columns = zip(*found, strict=True) if found else ([], [], [])
-        return pa.table(
-            [pa.array([*each], kind) for each, kind in zip(columns, LEVELS.types, strict=True)], schema=LEVELS
-        )
+            found += [{"place": place, "txt": text, "code": code} for text, code in codes.items()]
+        return pa.Table.from_pylist(found, LEVELS)
 
     @cached_property
     def _by_level(self) -> dict[str, Grouping]:

@@ -59,8 +59,8 @@ def plan_of(
         Of the join that Athena counts; who reads the counts needs neither.
     """
     s3, columns = clients.s3(), tuple(measured_columns(config))
-    at = (athena_joins.joined_location, athena_joins.levels_location)
-    locations = (location(bucket, config.model, f"${{{RUN}}}") for location in at)
+    place = (bucket, config.model, f"${{{RUN}}}")
+    locations = athena_joins.joined_location(*place), athena_joins.levels_location(*place)
     rows = JoinedRows(config, columns, database, run, *locations, request.time)
     reference = baselines.load_reference(s3, bucket, config.model, champion.baseline)
     slices = baselines.load_slices(s3, bucket, config.model, champion.baseline)
