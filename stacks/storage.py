@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from kedge.config.owners import CHANNELS
+from kedge.config.storage_tiers import PAST_VERSION_DAYS, TIERED_AFTER_DAYS, TIERED_BYTES_MIN
 from stacks.budget import add_budget
 from stacks.parts.access import WAITING_INDEX, acknowledge, source_account
 from stacks.parts.capture_buckets import CaptureBuckets
@@ -150,8 +151,11 @@ def _data_bucket(scope: Construct, *, key: kms.IKey, access_logs: s3.Bucket) -> 
         server_access_logs_bucket=access_logs,
         server_access_logs_prefix="data/",
         lifecycle_rules=[
-            # Day objects are replaced with every fold: their past versions are for accidents, not for ever.
-            s3.LifecycleRule(noncurrent_version_expiration=cdk.Duration.days(30)),
+            # Day objects are replaced with every fold: their past versions are for accidents, not for ever. Nor is the mark that
+            # says of a key that it was deleted, once no version stands behind it.
+            s3.LifecycleRule(
+                noncurrent_version_expiration=cdk.Duration.days(PAST_VERSION_DAYS), expired_object_delete_marker=True
+            ),
             s3.LifecycleRule(abort_incomplete_multipart_upload_after=cdk.Duration.days(7)),
             # What Athena joined is measured at once. A message that asks for it may lie in its queue for 4 days, and then with
             # the dead letters for 14.
@@ -160,6 +164,16 @@ def _data_bucket(scope: Construct, *, key: kms.IKey, access_logs: s3.Bucket) -> 
             s3.LifecycleRule(prefix="experiments/", expiration=cdk.Duration.days(90)),
             # A copy of the artefact is kept below artefacts/ before anything is judged by it.
             s3.LifecycleRule(prefix="trained/", expiration=cdk.Duration.days(30)),
+            # Most of what lies here is old, and read again by a retraining at most. Reading moves it back, and costs nothing more.
+            s3.LifecycleRule(
+                object_size_greater_than=TIERED_BYTES_MIN,
+                transitions=[
+                    s3.Transition(
+                        storage_class=s3.StorageClass.INTELLIGENT_TIERING,
+                        transition_after=cdk.Duration.days(TIERED_AFTER_DAYS),
+                    )
+                ],
+            ),
         ],
         removal_policy=KEEP,
     )

@@ -44,7 +44,7 @@ SHOWN = {
     "Lambda": ("Lambda GB-second", "Lambda request"),
     "S3 requests": ("S3 read", "S3 write"),
     "Athena": ("Athena TB",),
-    "storage": ("S3 GB",),
+    "storage": ("S3 GB", "S3 object moved", "S3 object watched"),
 }
 # Two monitors of SageMaker Model Monitor, each run a processing job of an ml.m5.xlarge for about six minutes.
 MODEL_MONITOR_USD = {"hourly": 33.6, "daily": 1.40}

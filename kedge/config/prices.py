@@ -19,7 +19,11 @@ USD = {
     "Lambda request": 0.20 / 1_000_000,
     "S3 write": 0.005 / 1000,  # PUT, COPY, POST and LIST
     "S3 read": 0.0004 / 1000,  # GET and HEAD
-    "S3 GB": 0.023,  # a month, Standard
+    "S3 GB": 0.023,  # a month, Standard, and Intelligent-Tiering's tier for what is read
+    "S3 GB infrequent": 0.0125,  # a month, Intelligent-Tiering, as the next three
+    "S3 GB instant": 0.004,
+    "S3 object watched": 0.0025 / 1000,  # a month
+    "S3 object moved": 0.01 / 1000,  # by a lifecycle rule
     "DynamoDB write": 0.625 / 1_000_000,  # on demand, up to 1 KB
     "DynamoDB read": 0.125 / 1_000_000,  # on demand, up to 4 KB, strongly consistent
     "SQS request": 0.40 / 1_000_000,

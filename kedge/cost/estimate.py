@@ -12,6 +12,7 @@ from kedge.config.metrics import ONE_VALUE, metrics_of
 from kedge.config.model import ModelConfig
 from kedge.config.policies import HealthPolicy
 from kedge.config.prices import SOURCE
+from kedge.config.storage_tiers import TIERED_AFTER_DAYS, TIERED_BYTES_MIN
 from kedge.cost.changes import change_lines
 from kedge.cost.lines import Line, Part, total
 from kedge.cost.runs import (
@@ -28,19 +29,18 @@ from kedge.cost.runs import (
     width_of,
     window_bytes,
 )
+from kedge.cost.storage import DAYS_KEPT, GB, captures_of, kept_of_model, storage_lines
 from kedge.cost.work import READS_AT_ONCE, Coefficients, Function, Work
 
-GB, TB = 1e9, 1e12
+TB = 1e12
 _HEALTH_LIMITS = tuple(
     name for name in HealthPolicy.model_fields if name.endswith(("_milliseconds", "_fraction", "_hours"))
 )
 DISPARITIES = 3
 # Assumptions, each said with the estimate.
-LOG_BYTES_A_RUN, ROWS_A_DAY, DAYS_KEPT = 3000, 10_000, 365
+LOG_BYTES_A_RUN, ROWS_A_DAY = 3000, 10_000
 # One each for the function's environment, its message, the bucket's key, the table's key and its log: all of them are kept for a while.
 KMS_REQUESTS_A_RUN = 5
-PAST_VERSION_DAYS = 30
-ID_BYTES = 8
 # Lambda asks a queue by five connections, and an answer without messages takes 20 seconds.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 POLLS_A_MONTH = 5 * 3 * 60 * HOURS_A_MONTH
@@ -138,7 +138,8 @@ def estimate(
     """
     traffic = Traffic.of(config, measured, rows_a_day=rows_a_day)
     changes, unknown = change_lines(config, changes_a_month)
-    lines = (*_watching(config, traffic, measured), *_captures(traffic), *changes)
+    kept = storage_lines("watching", kept_of_model(config, traffic, measured, changes_a_month=changes_a_month))
+    lines = (*_watching(config, traffic, measured), *kept, *_captures(traffic), *changes)
     said = (*_assumptions(traffic, measured), *_beyond_time(config, traffic, measured), *unknown)
     return ModelCost(config.model, lines, share_usd, said)
 
@@ -200,7 +201,6 @@ def _watching(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> 
     yield from _of_work("watching", ticks, what="Lambda, its part of the ticks, GB-seconds", requests=False)
     yield from _calls("watching", [*spent, *ticks])
     yield from _of_runs("watching", sum(count for _, _, count in spent))
-    yield from _stored(config, traffic, measured)
     if joins_on_athena(config, traffic, measured):
         judgements = DAYS_A_MONTH / DAYS_OF_A_RUN[config.cadence.judge]
         scanned = judgements * READINGS * window_bytes(config, traffic, measured)
@@ -254,26 +254,10 @@ def _of_runs(part: Part, runs: float) -> Iterator[Line]:
     yield Line(part, "KMS requests", runs * KMS_REQUESTS_A_RUN, "KMS request")
 
 
-def _stored(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> Iterator[Line]:
-    sizes, width = measured.sizes, width_of(config, measured)
-    rows = traffic.rows_a_day * DAYS_KEPT
-    kept = {
-        "predictions and their ids": rows * (sizes["part_row"] * width + ID_BYTES),
-        "labels": rows * (sizes["label"] + sizes["label_row"]),
-        "profiles": sizes["day_object"]
-        * width
-        * (DAYS_KEPT + PAST_VERSION_DAYS * (1 / DAYS_OF_A_RUN[config.cadence.profile] - 1)),
-        "reports and history": sizes["judgement"] * width * DAYS_KEPT / DAYS_OF_A_RUN[config.cadence.judge],
-    }
-    for what, size in kept.items():
-        yield Line("watching", f"S3 GB after a year: {what}", size / GB, "S3 GB")
-
-
 def _captures(traffic: Traffic) -> Iterator[Line]:
     objects = traffic.objects_a_day * DAYS_A_MONTH
     yield Line("captures", "S3 requests of Data Capture", objects, "S3 write")
-    size = traffic.rows_a_day * traffic.bytes_a_row * DAYS_KEPT
-    yield Line("captures", "S3 GB after a year: captures", size / GB, "S3 GB")
+    yield from storage_lines("captures", captures_of(traffic))
 
 
 def _assumptions(traffic: Traffic, measured: Coefficients) -> Iterator[str]:
@@ -286,6 +270,10 @@ def _assumptions(traffic: Traffic, measured: Coefficients) -> Iterator[str]:
     yield f"a call takes 5 to 30 ms, and S3 answers {READS_AT_ONCE} reads at once"
     yield f"rows cost in proportion to their columns; {measured.columns} were measured"
     yield f"everything is kept for {DAYS_KEPT} days, as by default nothing expires: the first month's storage is a twelfth"
+    yield (
+        f"objects of {TIERED_BYTES_MIN // 1024} KiB and more are in Intelligent-Tiering after {TIERED_AFTER_DAYS} days; what a "
+        "retraining reads each month stays in its dearest tier"
+    )
     yield f"a run logs {LOG_BYTES_A_RUN:,} bytes, leaves a trace and asks KMS {KMS_REQUESTS_A_RUN} times"
     yield "mails, dashboards, the endpoint itself and traffic out of the region are left out"
 

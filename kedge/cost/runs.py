@@ -96,9 +96,15 @@ def _profiling(cadence: str, traffic: Traffic) -> dict[str, float]:
     found = {"rows": rows, "objects": traffic.objects_a_day * days, "listed": traffic.objects_a_day * (LISTED_DAYS - 1)}
     if days < 1:
         # On average half of the day is counted already, and each row's id is looked up among those.
-        parts, readings = max(1, math.ceil(rows * traffic.bytes_a_row / BATCH_BYTES)), math.ceil(rows / LOOKED_UP_ROWS)
-        found |= {"known_rows": traffic.rows_a_day / 2, "known_parts": readings * parts / days / 2}
+        readings = math.ceil(rows / LOOKED_UP_ROWS)
+        found |= {"known_rows": traffic.rows_a_day / 2, "known_parts": readings * parts_a_day(cadence, traffic) / 2}
     return found
+
+
+def parts_a_day(cadence: str, traffic: Traffic) -> float:
+    """Into how many parts of the predictions table a day's rows go."""
+    days = DAYS_OF_A_RUN[cadence]
+    return max(1, math.ceil(traffic.rows_a_day * days * traffic.bytes_a_row / BATCH_BYTES)) / days
 
 
 def watches_a_month(config: ModelConfig) -> float:

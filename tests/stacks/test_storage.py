@@ -1,3 +1,4 @@
+from kedge.config.prices import USD
 from tests.synthesised import resources
 
 
@@ -13,6 +14,27 @@ def test_data_is_versioned_private_logged_and_encrypted_with_our_key():
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert "LoggingConfiguration" in bucket
+
+
+def rules():
+    return only("AWS::S3::Bucket", "Data")["Properties"]["LifecycleConfiguration"]["Rules"]
+
+
+def test_what_is_large_goes_to_the_tiers_that_are_read_at_once_and_nothing_to_an_archive():
+    (rule,) = [each for each in rules() if "Transitions" in each]
+    assert rule["Transitions"] == [{"StorageClass": "INTELLIGENT_TIERING", "TransitionInDays": 7}]
+    # Watching an object costs as much as the infrequent tier saves of one of 238 KB.
+    fee, saved_a_byte = USD["S3 object watched"], (USD["S3 GB"] - USD["S3 GB infrequent"]) / 1e9
+    assert int(rule["ObjectSizeGreaterThan"]) > fee / saved_a_byte
+    assert "Prefix" not in rule
+    assert "IntelligentTieringConfigurations" not in only("AWS::S3::Bucket", "Data")["Properties"]
+
+
+def test_past_versions_go_after_a_month_and_with_the_last_one_the_mark_of_a_deletion():
+    (rule,) = [each for each in rules() if "NoncurrentVersionExpiration" in each]
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert rule["ExpiredObjectDeleteMarker"] is True
+    assert "Prefix" not in rule
 
 
 def test_data_state_and_key_survive_the_stack():

@@ -84,7 +84,7 @@ def _lifecycle(making: Making, name: str, given: dict[str, Any]) -> None:
 def _rule(given: dict[str, Any]) -> dict[str, Any]:
     rule = only(given, "Status", "AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration")
     rule |= {"ID": given["Id"]} if "Id" in given else {}
-    rule["Filter"] = {"Prefix": given.get("Prefix", "")}
+    rule["Filter"] = _filter(given)
     if "ExpirationInDays" in given:
         rule["Expiration"] = {"Days": int(given["ExpirationInDays"])}
     elif "ExpiredObjectDeleteMarker" in given:
@@ -97,6 +97,12 @@ def _rule(given: dict[str, Any]) -> dict[str, Any]:
             {"NoncurrentDays": int(move["TransitionInDays"]), "StorageClass": move["StorageClass"]} for move in moves
         ]
     return rule
+
+
+def _filter(given: dict[str, Any]) -> dict[str, Any]:
+    sizes = {name: int(given[name]) for name in ("ObjectSizeGreaterThan", "ObjectSizeLessThan") if name in given}
+    asked = sizes | ({"Prefix": given["Prefix"]} if "Prefix" in given else {})
+    return {"And": asked} if len(asked) > 1 else asked or {"Prefix": ""}
 
 
 def _transition(given: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +155,8 @@ def bucket_policy(making: Making, properties: dict[str, Any]) -> Made:
 
 _RULES = "LifecycleConfiguration.Rules"
 _RULE_PATHS = (
-    f"{_RULES}.Id {_RULES}.Status {_RULES}.Prefix {_RULES}.ExpirationInDays {_RULES}.ExpiredObjectDeleteMarker"
+    f"{_RULES}.Id {_RULES}.Status {_RULES}.Prefix {_RULES}.ObjectSizeGreaterThan {_RULES}.ObjectSizeLessThan"
+    f" {_RULES}.ExpirationInDays {_RULES}.ExpiredObjectDeleteMarker"
     f" {_RULES}.NoncurrentVersionExpirationInDays {_RULES}.NoncurrentVersionExpiration.NoncurrentDays"
     f" {_RULES}.NoncurrentVersionExpiration.NewerNoncurrentVersions"
     f" {_RULES}.AbortIncompleteMultipartUpload.DaysAfterInitiation {_RULES}.Transitions.StorageClass"

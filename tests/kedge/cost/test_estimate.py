@@ -64,6 +64,47 @@ def test_captures_are_counted_apart_from_watching_for_any_monitor_needs_them():
     )
 
 
+def stored(found, part="watching"):
+    return {each.what: each for each in found.lines if each.part == part and each.unit.startswith("S3 ")}
+
+
+def test_large_captures_that_nobody_reads_again_move_to_cheaper_tiers():
+    found = stored(estimate(make_config(DAILY), measured(), rows_a_day=10**9), "captures")
+    # 400 GB a day in 1,440 objects: in the dear tier until they are moved after 7 days and unread for 30, then 60 days in the next.
+    gigabytes = found["S3 GB after a year: captures"]
+    mean = (37 * 0.023 + 60 * 0.0125 + (365 - 97) * 0.004) / 365
+    assert gigabytes.quantity == pytest.approx(400 * 365)
+    assert gigabytes.usd == pytest.approx(400 * 365 * mean, rel=1e-3)
+    assert found["S3 Intelligent-Tiering, objects moved there"].usd == pytest.approx(1440 * DAYS * 1e-5, rel=1e-2)
+    assert found["S3 Intelligent-Tiering, objects watched"].usd == pytest.approx(1440 * 358 * 2.5e-6, rel=1e-2)
+
+
+def test_small_objects_are_not_moved():
+    # Captures of 0.4 KB and a part of 30 KB a day, where 256 KiB are worth watching.
+    found = estimate(make_config(DAILY), measured(), rows_a_day=1000)
+    assert not [each for each in found.lines if each.unit in ("S3 object moved", "S3 object watched")]
+    prices = [each.price for each in stored(found).values() if each.unit == "S3 GB"]
+    assert prices == pytest.approx([USD["S3 GB"]] * len(prices), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("yaml", "changes", "days"),
+    [
+        ("", 0, 7),  # the judged window
+        ("", 1, 365),
+        ("training: {window_days: 90}\n", 1, 90),
+        ("training: {window: expanding, window_days: 90}\n", 1, 365),
+        ("mode: watch\n", 1, 7),
+    ],
+)
+def test_rows_stay_in_the_dear_tier_for_as_long_as_a_retraining_reads_them(yaml, changes, days):
+    found = estimate(make_config(DAILY + yaml), measured(), rows_a_day=10**9, changes_a_month=changes)
+    frequent = min(365, days + 30)
+    infrequent = min(365, days + 90) - frequent
+    mean = (frequent * 0.023 + infrequent * 0.0125 + (365 - frequent - infrequent) * 0.004) / 365
+    assert stored(found)["S3 GB after a year: predictions"].price == pytest.approx(mean, rel=1e-3)
+
+
 def test_metrics_are_those_of_the_table_by_the_hours_in_which_they_are_sent():
     none, few, every = (
         [
