@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -355,6 +355,15 @@ class DayContendedError(RetryableError):
     def __init__(self, *, key: str, attempts: int) -> None:
         super().__init__(f"{key} was replaced by another run at each of {attempts} attempts")
         self.key = key
+
+
+class ObjectsNotDeletedError(RetryableError):
+    """S3 did not delete some objects, though nobody has changed them."""
+
+    def __init__(self, *, bucket: str, codes: Mapping[str, str]) -> None:
+        key, code = next(iter(codes.items()))
+        super().__init__(f"{len(codes)} objects of {bucket} were not deleted, such as {key}: {code}")
+        self.codes = codes
 
 
 class LabelsUnfoldedError(RetryableError):

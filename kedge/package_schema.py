@@ -70,9 +70,11 @@ def released_with(current: ModelConfig, kept: ModelConfig) -> ModelConfig:
         "labels": current.labels.model_copy(update={"classes": kept.labels.classes}),
         **{name: getattr(current, name) for name in _FROM},
     }
+    # When captures expire is no package's: it must not fail to fit what the package has.
+    found["capture"] = current.capture.model_copy(update={"expire_days": None})
     if current.capture.mode != kept.capture.mode:
         # Which sides were captured then does not change; one side alone was only watched.
-        found["capture"] = current.capture.model_copy(update={"mode": kept.capture.mode})
+        found["capture"] = found["capture"].model_copy(update={"mode": kept.capture.mode})
         found["mode"] = kept.mode
     # In the order of the fields: the context comes before the sections that name its columns.
     for name in [name for name in ModelConfig.model_fields if name not in found]:

@@ -45,7 +45,7 @@ from stacks.storage import Storage
 from stacks.streams import FAILED_PREFIX, Streams
 
 PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS, DIGEST_SECONDS = 600, 600, 60, 600
-SETTLE_SECONDS, LOOK_SECONDS, TICK_SECONDS = 120, 60, 300
+SETTLE_SECONDS, LOOK_SECONDS, TICK_SECONDS, EXPIRE_SECONDS = 120, 60, 300, 900
 # Definitions and items of ten thousand models take about half a gigabyte (`python -m benchmarks fleet`).
 TICK_MIB = 1024
 
@@ -91,6 +91,7 @@ class Monitoring(cdk.Stack):
         )
         self.pages = Pages(self, "Page", packages=packages, storage=storage)
         self.send_digest = self._send_digest()
+        self.expire_captures = self._expire_captures()
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
         watch_monitor, watch_captures = self._watch_monitor(), self._watch_captures()
@@ -112,6 +113,7 @@ class Monitoring(cdk.Stack):
             self.pages.write_pages,
             self.pages.draw_widget,
             self.send_digest,
+            self.expire_captures,
         )
         functions = (fan_out, profile_logs, measure_performance, detect_drift, watch_monitor, watch_captures)
         queues = (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions, self.captures)
@@ -305,6 +307,28 @@ class Monitoring(cdk.Stack):
         may_use_key(role, self._storage.key)
         return function
 
+    def _expire_captures(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "expire_captures",
+            does="counted captures deleted where the YAML lets them expire, once a night",
+            packages=self._packages,
+            key=self._storage.key,
+            memory_mib=TICK_MIB,
+            timeout_seconds=EXPIRE_SECONDS,
+            environment=self._data_environment(),
+        )
+        role, data = role_of(function), self._storage.data
+        # Who compares ETags must be able to read.
+        may_read(role, data, "models", "profiles", "capture", "logs")
+        # A day notes that its captures expire.
+        may_write(role, data, "profiles")
+        captures = objects_below(data, "capture", "logs")
+        allow(role, "DeleteExpired", ["s3:DeleteObject"], captures, wildcard=OBJECTS, conditions=ONLY_UNCHANGED)
+        may_use_state(role, self._storage.state, "GetItem", "PutItem")
+        may_use_key(role, self._storage.key)
+        return function
+
     def _send_digest(self) -> lambda_.Function:
         function = add_function(
             self,
@@ -328,7 +352,8 @@ class Monitoring(cdk.Stack):
 
     def _schedule(self, fan_out: lambda_.Function, watch_monitor: lambda_.Function) -> None:
         keep_history = self.history.keep_history
-        functions = [fan_out, watch_monitor, keep_history, self.pages.write_pages, self.send_digest]
+        nightly = [keep_history, self.pages.write_pages, self.send_digest, self.expire_captures]
+        functions = [fan_out, watch_monitor, *nightly]
         for function in functions:
             bury_failures(function, self.undelivered)
         schedules = Schedules(self, functions=functions, dead_letters=self.undelivered)
@@ -341,6 +366,8 @@ class Monitoring(cdk.Stack):
         schedules.every("HistoryDaily", "10 4 * * ? *", function=keep_history)
         # When a week begins to be worked on, after the night's history.
         schedules.every("DigestWeekly", "0 6 ? * MON *", function=self.send_digest)
+        # After the first counting of the day that a captured record may still come for.
+        schedules.every("ExpiryDaily", "10 5 * * ? *", function=self.expire_captures)
         # Without a judgement or news: who is late, and which models there are.
         schedules.every("PagesDaily", "40 4 * * ? *", function=self.pages.write_pages)
 
@@ -404,6 +431,10 @@ class Monitoring(cdk.Stack):
 
 # Of any source: whoever may put events on the account's bus may wish for a retraining, and what holds one holds this too.
 WISH = "kedge.retrain"
+
+# Without an ETag nothing is deleted: what was not counted as it is there stays.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html
+ONLY_UNCHANGED = {"Null": {"s3:if-match": "false"}}
 
 # UTC. Profiling goes first: captures come minutes late, and a judgement sums what has been profiled.
 CADENCES = (

@@ -12,7 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from kedge.config.owners import CHANNELS
-from kedge.config.storage_tiers import PAST_VERSION_DAYS, TIERED_AFTER_DAYS, TIERED_BYTES_MIN
+from kedge.config.prices import PAST_VERSION_DAYS, TIERED_AFTER_DAYS, TIERED_BYTES_MIN
 from stacks.budget import add_budget
 from stacks.parts.access import WAITING_INDEX, acknowledge, source_account
 from stacks.parts.capture_buckets import CaptureBuckets
@@ -151,8 +151,8 @@ def _data_bucket(scope: Construct, *, key: kms.IKey, access_logs: s3.Bucket) -> 
         server_access_logs_bucket=access_logs,
         server_access_logs_prefix="data/",
         lifecycle_rules=[
-            # Day objects are replaced with every fold: their past versions are for accidents, not for ever. Nor is the mark that
-            # says of a key that it was deleted, once no version stands behind it.
+            # Day objects are replaced with every fold: their past versions are for accidents, not for ever. The mark of a
+            # deletion goes with the last version behind it.
             s3.LifecycleRule(
                 noncurrent_version_expiration=cdk.Duration.days(PAST_VERSION_DAYS), expired_object_delete_marker=True
             ),

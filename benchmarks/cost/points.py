@@ -187,6 +187,7 @@ def _afterwards() -> list[Point]:
         "settle": message({"model": MODEL, "time": TIME, "hourly": True}),
         "watch_captures": of_model,
         "keep_history": tick,
+        "expire_captures": tick,
         "send_digest": tick,
     }
     return [Point(function, {}, judged, event) for function, event in events.items()]

@@ -76,6 +76,19 @@ class Source:
         before = f"{day_folder(root, day - timedelta(days=1))}{_LAST_HOUR}/"
         return [before, *(day_folder(root, day + timedelta(days=late)) for late in range(self.arrival_days + 1))]
 
+    def counted_on(self, arrived: datetime) -> list[date]:
+        """The days that count what lies in the folder of an hour, the last one at the end: those whose `folders` name it.
+
+        >>> [str(day) for day in SOURCES["log"].counted_on(datetime(2026, 3, 3, 23))]
+        ['2026-03-01', '2026-03-02', '2026-03-03', '2026-03-04']
+        >>> [str(day) for day in SOURCES["endpoint"].counted_on(datetime(2026, 3, 3, 23))]
+        ['2026-03-03']
+        """
+        if self.arrival_days is None:
+            return [arrived.date()]
+        ahead = int(arrived.hour == _LAST_HOUR)
+        return [arrived.date() + timedelta(days=n) for n in range(-self.arrival_days, ahead + 1)]
+
     def misplaced(self, time: datetime, arrived: datetime | None) -> str | None:
         """Why no day counts a record of this time that arrived in that hour; None where one does."""
         if self.arrival_days is None or arrived is None:
@@ -116,3 +129,42 @@ def hour_of_key(key: str) -> datetime | None:
         return datetime(*map(int, found.groups())) if found else None  # type: ignore[arg-type]  # four numbers
     except ValueError:
         return None
+
+
+def last_expired(today: date, expire_days: int) -> date:
+    """The newest day whose captures have expired: it ended `expire_days` ago.
+
+    >>> str(last_expired(date(2026, 3, 31), 30))
+    '2026-02-28'
+    """
+    return today - timedelta(days=expire_days + 1)
+
+
+def days_beside(source: Source, day: date) -> list[date]:
+    """The days whose counts are needed to say what expires with a day, itself the last one."""
+    before = 0 if source.arrival_days is None else source.arrival_days + 1
+    return [day - timedelta(days=n) for n in range(before, -1, -1)]
+
+
+def expired_captures(source: Source, day: date, counted: Mapping[date, Mapping[str, str]]) -> dict[str, str]:
+    """ETags, by key, of the captures that expire with a day: it is the last one that counts them, and none of the others lacks them.
+
+    Parameters
+    ----------
+    counted : mapping of date to mapping
+        What was counted as a day's, ETags by key, of each of `days_beside`.
+
+    >>> log, days = SOURCES["log"], [date(2026, 3, n) for n in (1, 2, 3)]
+    >>> there = {"logs/m/2026/03/03/09/a.gz": "1"}
+    >>> expired_captures(log, days[2], dict.fromkeys(days, there))
+    {'logs/m/2026/03/03/09/a.gz': '1'}
+    >>> expired_captures(log, days[2], {**dict.fromkeys(days, there), days[0]: {}})
+    {}
+    """
+    found = dict[str, str]()
+    for key, etag in counted.get(day, {}).items():
+        hour = hour_of_key(key)
+        days = source.counted_on(hour) if hour is not None else []
+        if days and days[-1] == day and all(counted.get(each, {}).get(key) == etag for each in days):
+            found[key] = etag
+    return found

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from kedge.config.fits.captures import require_expiry
 from kedge.config.fits.meant import meant
 from kedge.config.fits.release import require_ab_test, require_deployment, require_shadow
 from kedge.config.fits.training import require_algorithm, require_budget, require_figure, require_holdout
@@ -218,6 +219,21 @@ class ModelConfig(Section):
         # By value, not by what is written: a package's schema is read again with every default in it.
         if not self.endpoint.name and self.health not in (HealthPolicy(), HealthPolicy(enabled=False)):
             raise ValueError("health: there is no endpoint whose health could be watched; remove the section")
+        return self
+
+    @model_validator(mode="after")
+    def _captures_may_expire(self) -> ModelConfig:
+        cost = (self.performance.cost_column,) if self.performance.cost_column else ()
+        beside = {*self.endpoint.custom_attributes} - {*self.feature_names, *self.context}
+        asked = dict.fromkeys((*self.fairness.columns, *self.business_columns, *cost))
+        require_expiry(
+            self.capture,
+            self.mode,
+            read=[name for name in asked if name in beside],
+            cadence=self.cadence,
+            labels=self.labels,
+            training=self.training,
+        )
         return self
 
     @model_validator(mode="after")

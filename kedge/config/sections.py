@@ -14,6 +14,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(gt=0, lt=1)]
 # Ten years: what is longer is a slip of the keyboard, and more than a date can be moved by.
 Days = Annotated[int, Field(ge=1, le=3650)]
+# A backlog of captures is followed for 30 days, and a day gains for up to three after it is over; a night may fail.
+EXPIRE_DAYS_MIN = 35
 ColumnName = Annotated[str, Field(pattern=r"\S", examples=["lead_time"])]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", examples=["ml.m5.large"])]
 VariantName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["AllTraffic"])]
@@ -206,7 +208,8 @@ def _refuse_no_path(name: str, path: str) -> None:
 class Capture(Section):
     """Where the captures of an adopted endpoint lie, which share of the requests it captures, and whether both sides of them.
 
-    Packages that Kedge released capture every request into its own data bucket, whatever stands here.
+    Packages that Kedge released capture every request into its own data bucket, whatever stands here. What lies there is deleted
+    once it was counted and its day is `expire_days` old.
     """
 
     uri: (
@@ -220,6 +223,7 @@ class Capture(Section):
     ) = None
     sampling_percentage: int = Field(default=100, ge=1, le=100)
     mode: CaptureMode = "InputAndOutput"
+    expire_days: int | None = Field(default=None, ge=EXPIRE_DAYS_MIN, le=3650)
 
     @property
     def has_requests(self) -> bool:

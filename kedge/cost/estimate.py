@@ -11,8 +11,7 @@ from kedge.config.gauges import GAUGES, HOURS_A_MONTH, WATCHES_A_MONTH, Gauge, M
 from kedge.config.metrics import ONE_VALUE, metrics_of
 from kedge.config.model import ModelConfig
 from kedge.config.policies import HealthPolicy
-from kedge.config.prices import SOURCE
-from kedge.config.storage_tiers import TIERED_AFTER_DAYS, TIERED_BYTES_MIN
+from kedge.config.prices import PAST_VERSION_DAYS, SOURCE, TIERED_AFTER_DAYS, TIERED_BYTES_MIN
 from kedge.cost.changes import change_lines
 from kedge.cost.lines import Line, Part, total
 from kedge.cost.runs import (
@@ -139,8 +138,12 @@ def estimate(
     traffic = Traffic.of(config, measured, rows_a_day=rows_a_day)
     changes, unknown = change_lines(config, changes_a_month)
     kept = storage_lines("watching", kept_of_model(config, traffic, measured, changes_a_month=changes_a_month))
-    lines = (*_watching(config, traffic, measured), *kept, *_captures(traffic), *changes)
-    said = (*_assumptions(traffic, measured), *_beyond_time(config, traffic, measured), *unknown)
+    lines = (*_watching(config, traffic, measured), *kept, *_captures(config, traffic), *changes)
+    said = (
+        *_assumptions(traffic, measured, config.capture.expire_days),
+        *_beyond_time(config, traffic, measured),
+        *unknown,
+    )
     return ModelCost(config.model, lines, share_usd, said)
 
 
@@ -170,6 +173,7 @@ def deployment_lines(measured: Coefficients, *, is_hourly: bool, lists: int = 0)
         "fan_out judge": HOURS_A_MONTH + DAYS_A_MONTH + DAYS_A_MONTH / 7,
         "watch_monitor": watches,
         "keep_history": DAYS_A_MONTH,
+        "expire_captures": DAYS_A_MONTH,
         "write_pages": DAYS_A_MONTH,
         "send_digest": DAYS_A_MONTH / 7,
     }
@@ -254,13 +258,13 @@ def _of_runs(part: Part, runs: float) -> Iterator[Line]:
     yield Line(part, "KMS requests", runs * KMS_REQUESTS_A_RUN, "KMS request")
 
 
-def _captures(traffic: Traffic) -> Iterator[Line]:
+def _captures(config: ModelConfig, traffic: Traffic) -> Iterator[Line]:
     objects = traffic.objects_a_day * DAYS_A_MONTH
     yield Line("captures", "S3 requests of Data Capture", objects, "S3 write")
-    yield from storage_lines("captures", captures_of(traffic))
+    yield from storage_lines("captures", captures_of(config, traffic))
 
 
-def _assumptions(traffic: Traffic, measured: Coefficients) -> Iterator[str]:
+def _assumptions(traffic: Traffic, measured: Coefficients, expire_days: int | None) -> Iterator[str]:
     yield f"{SOURCE}, on demand, without free tiers; other regions differ"
     yield f"{traffic.rows_a_day:,.0f} rows a day, spread evenly, one in a request; each gets a label, in {LABEL_FILES_A_DAY} files a day"
     yield (
@@ -269,7 +273,12 @@ def _assumptions(traffic: Traffic, measured: Coefficients) -> Iterator[str]:
     yield f"Lambda's core is as fast as the one that measured: {measured.machine}; each run starts a fresh environment"
     yield f"a call takes 5 to 30 ms, and S3 answers {READS_AT_ONCE} reads at once"
     yield f"rows cost in proportion to their columns; {measured.columns} were measured"
-    yield f"everything is kept for {DAYS_KEPT} days, as by default nothing expires: the first month's storage is a twelfth"
+    but = (
+        ""
+        if expire_days is None
+        else f", but captures, which expire after {expire_days} and are paid for {PAST_VERSION_DAYS} more"
+    )
+    yield f"everything is kept for {DAYS_KEPT} days{but}: the first month's storage is a twelfth"
     yield (
         f"objects of {TIERED_BYTES_MIN // 1024} KiB and more are in Intelligent-Tiering after {TIERED_AFTER_DAYS} days; what a "
         "retraining reads each month stays in its dearest tier"

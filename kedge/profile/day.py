@@ -35,6 +35,8 @@ class DayProfile:
         Captured records of each UTC hour, the broken ones among them: a request may hold several rows.
     variants : mapping of str to DayProfile
         Of an endpoint with several production variants, what each of them answered; it is counted above too.
+    expired : bool
+        Whether its objects were old enough to be deleted: what has vanished stays counted.
     """
 
     hours: Mapping[int, Profile] = field(default_factory=dict)
@@ -44,6 +46,7 @@ class DayProfile:
     duplicates: int = 0
     requests: Mapping[int, int] = field(default_factory=dict)
     variants: Mapping[str, DayProfile] = field(default_factory=dict)
+    expired: bool = False
 
     @property
     def rows(self) -> dict[int, int]:
@@ -155,7 +158,7 @@ def encode_day(day: DayProfile) -> bytes:
         "quarantined": day.quarantined,
         "duplicates": day.duplicates,
         "requests": {str(hour): count for hour, count in sorted(day.requests.items())},
-    }
+    } | ({"expired": True} if day.expired else {})
     inside = {f"{_VARIANT}{name}": encode_day(variant) for name, variant in day.variants.items()}
     return encode_profiles("day", header, day.hours, inside)
 
@@ -175,5 +178,11 @@ def decode_origin(data: bytes) -> DayProfile:
 def _day(header: Mapping[str, Any], hours: Mapping[int, Profile]) -> DayProfile:
     requests = {int(hour): count for hour, count in header["requests"].items()}
     return DayProfile(
-        hours, header["manifest"], tuple(header["parts"]), header["quarantined"], header["duplicates"], requests
+        hours,
+        header["manifest"],
+        tuple(header["parts"]),
+        header["quarantined"],
+        header["duplicates"],
+        requests,
+        expired=header.get("expired", False),
     )

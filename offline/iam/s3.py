@@ -54,12 +54,18 @@ def _copy(params: Params, region: Region) -> list[Need]:
 
 @needing("s3:DeleteObject")
 def _delete(params: Params, _region: Region) -> list[Need]:
-    return [Need("s3:DeleteObjectVersion" if params.get("VersionId") else "s3:DeleteObject", _object(params))]
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+    condition = params.get("IfMatch")
+    action = "s3:DeleteObjectVersion" if params.get("VersionId") else "s3:DeleteObject"
+    needs = [Need(action, _object(params), {} if condition is None else {"s3:if-match": condition})]
+    return needs + ([Need("s3:GetObject", _object(params))] if condition not in (None, "*") else [])
 
 
 @needing("s3:DeleteObject")
 def _delete_several(params: Params, region: Region) -> list[Need]:
-    entries = [{"Bucket": params["Bucket"], **entry} for entry in params["Delete"]["Objects"]]
+    entries = [
+        {"Bucket": params["Bucket"], "IfMatch": entry.get("ETag"), **entry} for entry in params["Delete"]["Objects"]
+    ]
     return [need for entry in entries for need in _delete.of(entry, region)]
 
 

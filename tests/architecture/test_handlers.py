@@ -12,7 +12,7 @@ from tests.synthesised import functions
 
 FUNCTIONS = (
     *("fan_out", "profile_logs", "measure_performance", "join_labels", "detect_drift"),
-    *("watch_monitor", "watch_captures", "keep_history", "write_pages", "draw_widget"),
+    *("watch_monitor", "watch_captures", "keep_history", "write_pages", "draw_widget", "expire_captures"),
     *(
         "decide_retraining",
         "snapshot_data",

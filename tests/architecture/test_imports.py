@@ -31,6 +31,7 @@ def test_stacks_know_of_kedge_only_the_models_configuration_its_error_and_the_ta
             "kedge.config.gauges",
             "kedge.config.model",
             "kedge.config.owners",
+            "kedge.config.prices",
             "kedge.config.reading",
             "kedge.config.sections",
             "kedge.config.stage",

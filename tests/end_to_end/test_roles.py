@@ -152,6 +152,7 @@ WRITTEN_BY = {
     "watch_monitor": ("watch", "audit"),
     "watch_captures": ("audit",),
     "keep_history": (),
+    "expire_captures": ("profiles",),
     "write_pages": (),
     "draw_widget": (),
     "send_digest": ("audit",),

@@ -14,11 +14,12 @@ from moto.backends import get_backend
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
+from moto.s3.responses import S3Response
 from moto.sagemaker.models import SageMakerModelBackend
 
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_model
-from offline import paging
+from offline import paging, s3_conflicts
 from tests.adapters.aws import forget_clients
 from tests.adapters.state_table import make_state_table
 
@@ -169,6 +170,8 @@ def aws_world(monkeypatch: Any, *, page_items: int | None = 2, **environment: st
         monkeypatch.setenv(name, value)
     with mock_aws():
         forget_clients()
+        # moto deletes whatever has the key.
+        monkeypatch.setattr(S3Response, "_bucket_response_delete_keys", s3_conflicts.delete_keys)
         # moto has no lookup of CloudTrail's events.
         monkeypatch.setattr(CloudTrailResponse, "lookup_events", lambda _: '{"Events": []}', raising=False)
         # Nor a history of alarms.

@@ -8,7 +8,7 @@ import pytest
 
 from kedge.history.queries import QUERIES
 from kedge.history.tables import TABLES
-from tests.synthesised import functions, resources, statements_of
+from tests.synthesised import resources
 
 
 def tables():
@@ -62,9 +62,3 @@ def test_every_query_is_kept_by_its_name_in_the_workgroup_whose_scans_are_bounde
     assert {each["Name"]: each["QueryString"] for each in kept} == {query.name: query.sql for query in QUERIES}
     (workgroup,) = resources("AWS::Athena::WorkGroup")
     assert {json.dumps(each["WorkGroup"]) for each in kept} == {json.dumps({"Ref": workgroup.split("/")[1]})}
-
-
-def test_only_keep_history_deletes_and_only_below_the_history():
-    role = functions()["KedgeMonitoring/keep_history"]["Properties"]["Role"]["Fn::GetAtt"][0]
-    (deletes,) = [each for each in statements_of("KedgeMonitoring", role) if each["Action"] == "s3:DeleteObject"]
-    assert deletes["Resource"]["Fn::Join"][1][-1] == "/history/*"

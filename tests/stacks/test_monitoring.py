@@ -23,6 +23,7 @@ def test_each_cadence_gets_one_schedule_for_a_model_in_the_bucket_may_have_it():
         ("profile", "cron(30 0 * * ? *)"),
         ("watch", "cron(0 6 ? * MON *)"),
         ("watch", "cron(10 4 * * ? *)"),
+        ("watch", "cron(10 5 * * ? *)"),
         ("watch", "cron(40 4 * * ? *)"),
         ("watch", "cron(50 0/12 * * ? *)"),
     ]
@@ -49,6 +50,7 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
         "KeepHistory",
         "WritePages",
         "SendDigest",
+        "ExpireCaptures",
         "DecideRetraining",
         "Tell",
     }

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from kedge.errors import DayContendedError
 from kedge.profile.day import DayProfile, decode_day, decode_origin, encode_day
 from lambdas.adapters.bucket import layout, objects
+
+_ATTEMPTS = 5
 
 
 def load_day(s3: Any, bucket: str, key: str) -> tuple[DayProfile, str | None]:
@@ -64,6 +68,25 @@ def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) 
             captured = (name for day in _origins(s3, bucket, [key]) for name in day.manifest)
             found.setdefault(key.split("/")[-2], []).extend(captured)
     return found
+
+
+def counted_objects(s3: Any, bucket: str, keys: Iterable[str]) -> dict[str, str]:
+    """ETag of each capture object that some days have counted, by key."""
+    return {name: etag for day in _origins(s3, bucket, keys) for name, etag in day.manifest.items()}
+
+
+def mark_expired(s3: Any, bucket: str, key: str) -> None:
+    """Note in a day, before any of its captures is deleted, that they expire: from then on what vanishes stays counted.
+
+    Raises
+    ------
+    DayContendedError
+    """
+    for _ in range(_ATTEMPTS):
+        day, etag = load_day(s3, bucket, key)
+        if day.expired or save_day(s3, bucket, key, replace(day, expired=True), etag=etag):
+            return
+    raise DayContendedError(key=key, attempts=_ATTEMPTS)
 
 
 def _origins(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[DayProfile]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from kedge.errors import EncodingError
+from kedge.errors import EncodingError, ObjectsNotDeletedError
 
 T = TypeVar("T")
 
 _ABSENT = ("NoSuchKey", "404", "NotFound")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+# As many as S3 deletes in one call.
+_DELETED_AT_ONCE = 1000
 # The metadata by which a conditional write knows its own object.
 _OWNER = "kedge-owner"
 
@@ -90,6 +92,27 @@ def replace(
             return _owner_of(s3, bucket, key) == owner
         raise
     return True
+
+
+def delete_unchanged(s3: Any, bucket: str, etags: Mapping[str, str]) -> list[str]:
+    """Delete the objects that still have these ETags; return the keys of those that do not, and that stay.
+
+    Each deletion is conditional, so what is written meanwhile is never lost. One that is gone counts as deleted.
+
+    Raises
+    ------
+    ObjectsNotDeletedError
+        S3 did not delete some for another reason.
+    """
+    kept, keys = list[str](), sorted(etags)
+    for start in range(0, len(keys), _DELETED_AT_ONCE):
+        asked = [{"Key": key, "ETag": etags[key]} for key in keys[start : start + _DELETED_AT_ONCE]]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": asked, "Quiet": True})
+        failed = {found["Key"]: found["Code"] for found in answer.get("Errors", []) if found["Code"] not in _ABSENT}
+        if others := {key: code for key, code in failed.items() if code not in _REFUSED}:
+            raise ObjectsNotDeletedError(bucket=bucket, codes=others)
+        kept += failed
+    return kept
 
 
 def _owner_of(s3: Any, bucket: str, key: str) -> str | None:

@@ -96,7 +96,7 @@ class CountingPlace:
     def plan(self, known: DayProfile, listing: Mapping[str, Captured]) -> FoldPlan:
         """What is to be counted."""
         etags = {key: found.etag for key, found in listing.items()}
-        return plan_fold(known.manifest, etags, only_gains=self.only_gains)
+        return plan_fold(known.manifest, etags, only_gains=self.only_gains or known.expired)
 
 
 @dataclass(frozen=True)

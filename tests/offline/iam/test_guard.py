@@ -246,6 +246,20 @@ def test_a_conditional_write_needs_to_read_what_it_compares(account, role, bucke
         boto3.client("s3").put_object(Bucket="data", Key="k", Body=b"", IfMatch='"etag"')
 
 
+def test_a_role_may_be_bound_to_delete_only_what_it_has_compared(account, role, bucket):
+    etag = account.client("s3").put_object(Bucket="data", Key="k", Body=b"x")["ETag"]
+    only = allow("s3:DeleteObject", f"{bucket}/*", Condition={"Null": {"s3:if-match": "false"}})
+    s3, one = boto3.client("s3"), {"Key": "k", "ETag": etag}
+    with account.as_role(role(only, name="blind")), pytest.raises(ClientError, match="s3:GetObject"):
+        s3.delete_objects(Bucket="data", Delete={"Objects": [one]})
+    with account.as_role(role(only, allow("s3:GetObject", f"{bucket}/*"))):
+        with pytest.raises(ClientError, match="s3:DeleteObject"):
+            s3.delete_objects(Bucket="data", Delete={"Objects": [{"Key": "k"}]})
+        with pytest.raises(ClientError, match="s3:DeleteObject"):
+            s3.delete_object(Bucket="data", Key="k")
+        assert "Errors" not in s3.delete_objects(Bucket="data", Delete={"Objects": [one]})
+
+
 def trusting(account, service, **condition):
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", "Condition": condition}
     iam = account.client("iam")
