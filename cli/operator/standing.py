@@ -129,7 +129,7 @@ def status_of(config: ModelConfig, gathered: Gathered) -> ModelStatus:
     pending = gathered.pending.get(config.package_group, ())
     expires = timedelta(days=config.gate.approval_expires_days)
     waiting = tuple(one for one in pending if now - one.since < expires)
-    found = ModelStatus(model, config.owner.team, config.mode)
+    found = ModelStatus(model, config.owner.team, config.mode, counted_percentage=config.capture.counted_percentage)
     if champion is None:
         return replace(found, pending=waiting)
     newer = tuple(one for one in waiting if registry_number(one.version) > registry_number(champion.package_version))

@@ -145,6 +145,7 @@ def steps(one: ModelStatus, now: datetime) -> Iterator[str]:
 def what_is_wrong(one: ModelStatus) -> str:
     """Whether people lose quality, or the rows alone have moved, or what else alarms."""
     found, traffic = one.quality, f"{one.rows_per_day:,.0f} rows a day"
+    traffic += f", {one.counted_percentage} % of them counted" if one.counted_percentage < 100 else ""
     if found is not None and found.severity is Severity.CRITICAL:
         return f"quality is lost: {found.metric} is {found.value:.3g}, its limit is {found.limit:.3g}, {traffic}"
     if one.estimated is Severity.CRITICAL:

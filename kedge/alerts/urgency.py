@@ -71,6 +71,8 @@ class ModelStatus:
         Cadences since the last judged window, or since the promotion.
     rows_per_day : float
         The traffic of the newest stretch.
+    counted_percentage : int
+        How much of it is counted, and judged.
     alarming_since : datetime or None
         Since when its episode of alarms lasts.
     holds : mapping of str to str
@@ -92,6 +94,7 @@ class ModelStatus:
     judged: datetime | None = None
     judged_cadences: float | None = None
     rows_per_day: float = 0.0
+    counted_percentage: int = 100
     alarming_since: datetime | None = None
     alarming: tuple[str, ...] = ()
     pending: tuple[Pending, ...] = ()

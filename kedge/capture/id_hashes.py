@@ -1,4 +1,4 @@
-"""Row ids as hashes of eight bytes: millions of known ids in little memory, and equal hashes told apart by the texts."""
+"""Row ids as hashes of eight bytes: millions of known ids in little memory, equal hashes told apart by the texts, and samples of rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.arrays import Bools, Hashes
+from kedge.arrays import Bools, Hashes, Ints
 
 HASH_BYTES = 8
 
@@ -23,6 +23,27 @@ def hash_ids(ids: Any) -> Hashes:
     """
     digests = (blake2b(text.encode(), digest_size=HASH_BYTES).digest() for text in ids.to_pylist())
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
+
+
+def in_sample(hashes: Hashes, percentages: Ints | int) -> Bools:
+    """Whether each row is counted where this percentage of all is. A smaller sample is a part of each larger one.
+
+    The hash is another one than a retraining chooses by (`kedge.retraining.selection`): an even part of a sample is even.
+
+    Parameters
+    ----------
+    hashes : ndarray of uint64, shape (n_rows,)
+        Of the rows' ids (`hash_ids`).
+    percentages : int, or ndarray of int, shape (n_rows,)
+        From 1 to 100.
+
+    >>> in_sample(np.array([0, 2**62, 2**64 - 1], np.uint64), 25).tolist()
+    [True, False, False]
+    >>> in_sample(np.array([2**64 - 1] * 2, np.uint64), np.array([99, 100])).tolist()
+    [False, True]
+    """
+    last = np.array([2 ** (8 * HASH_BYTES) * percentage // 100 - 1 for percentage in range(1, 101)], np.uint64)
+    return np.asarray(hashes <= last[np.asarray(percentages) - 1])
 
 
 def encode_hashes(hashes: Hashes) -> bytes:

@@ -49,7 +49,7 @@ class Gauge:
 
 
 GAUGES = (
-    Gauge("RowsCaptured", "profile", True, "rows that were counted"),
+    Gauge("RowsCaptured", "profile", True, "rows that were read, also those that a sample leaves out"),
     Gauge("RecordsQuarantined", "profile", True, "records that could not be read"),
     Gauge("RowsDuplicated", "profile", False, "rows whose id was counted before"),
     Gauge("DriftSeverity", "judge", True, "0 INSUFFICIENT_DATA, 1 OK, 2 WARNING, 3 CRITICAL"),

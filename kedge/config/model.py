@@ -112,6 +112,10 @@ class ModelConfig(Section):
                 "capture.sampling_percentage: a transform job captures all that it answers; remove the field",
             ),
             (
+                batch and self.capture.counted_percentage != 100,
+                "capture.counted_percentage: a transform job is judged by all that it answers; remove the field",
+            ),
+            (
                 batch and bool(self.endpoint.custom_attributes),
                 "endpoint.custom_attributes: transform jobs have none; remove the field",
             ),

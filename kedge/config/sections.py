@@ -209,7 +209,8 @@ class Capture(Section):
     """Where the captures of an adopted endpoint lie, which share of the requests it captures, and whether both sides of them.
 
     Packages that Kedge released capture every request into its own data bucket, whatever stands here. What lies there is deleted
-    once it was counted and its day is `expire_days` old.
+    once it was counted and its day is `expire_days` old. Of all captured rows, whoever released, `counted_percentage` are counted
+    and kept.
     """
 
     uri: (
@@ -222,6 +223,7 @@ class Capture(Section):
         | None
     ) = None
     sampling_percentage: int = Field(default=100, ge=1, le=100)
+    counted_percentage: int = Field(default=100, ge=1, le=100)
     mode: CaptureMode = "InputAndOutput"
     expire_days: int | None = Field(default=None, ge=EXPIRE_DAYS_MIN, le=3650)
 

@@ -267,6 +267,11 @@ def _captures(config: ModelConfig, traffic: Traffic) -> Iterator[Line]:
 def _assumptions(traffic: Traffic, measured: Coefficients, expire_days: int | None) -> Iterator[str]:
     yield f"{SOURCE}, on demand, without free tiers; other regions differ"
     yield f"{traffic.rows_a_day:,.0f} rows a day, spread evenly, one in a request; each gets a label, in {LABEL_FILES_A_DAY} files a day"
+    if traffic.counted_a_day < traffic.rows_a_day:
+        yield (
+            f"{traffic.counted_a_day:,.0f} of them are counted and kept (capture.counted_percentage); to read one of the others, or its "
+            "label, is charged like counting it"
+        )
     yield (
         f"Data Capture writes {traffic.objects_a_day:,.0f} objects a day: {CAPTURE_OBJECTS_A_DAY} an instance, and no more than rows"
     )

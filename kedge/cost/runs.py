@@ -28,9 +28,10 @@ LOOKS_A_DAY = 2
 
 @dataclass(frozen=True)
 class Traffic:
-    """What comes in a day: rows, each labelled later, and the objects that they are captured in."""
+    """What comes in a day: captured rows, those of them that are counted, each labelled later, and the objects of the captures."""
 
     rows_a_day: float
+    counted_a_day: float
     objects_a_day: float
     bytes_a_row: float
 
@@ -40,7 +41,8 @@ class Traffic:
         rows = rows_a_day * (config.capture.sampling_percentage if config.mode == "watch" else 100) / 100
         instances = config.endpoint.instance_count if config.has_endpoint else 1
         size = measured.sizes["capture_record"] + len(config.features) * measured.sizes["capture_column"]
-        return cls(rows, min(rows, CAPTURE_OBJECTS_A_DAY * instances), size)
+        counted = rows * config.capture.counted_percentage / 100
+        return cls(rows, counted, min(rows, CAPTURE_OBJECTS_A_DAY * instances), size)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def width_of(config: ModelConfig, measured: Coefficients) -> float:
 def window_bytes(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> float:
     """The Parquet of a window: its answers and their labels."""
     row = measured.sizes["part_row"] * width_of(config, measured) + measured.sizes["label_row"]
-    return traffic.rows_a_day * config.cadence.window_days * row
+    return traffic.counted_a_day * config.cadence.window_days * row
 
 
 def joins_on_athena(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> bool:
@@ -75,7 +77,7 @@ def runs_of(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> It
     yield Runs("profile_logs", profiles, _profiling(cadence.profile, traffic))
     days = DAYS_OF_A_RUN[cadence.judge]
     labels = {"labels": rows * days, "label_files": LABEL_FILES_A_DAY * days}
-    window = {"window_rows": rows * cadence.window_days, "window_days": cadence.window_days}
+    window = {"window_rows": traffic.counted_a_day * cadence.window_days, "window_days": cadence.window_days}
     if joins_on_athena(config, traffic, measured):
         # One run folds the labels and asks for the join, another judges what was counted, whatever the rows.
         yield Runs("measure_performance", judgements, labels)
@@ -96,8 +98,9 @@ def _profiling(cadence: str, traffic: Traffic) -> dict[str, float]:
     found = {"rows": rows, "objects": traffic.objects_a_day * days, "listed": traffic.objects_a_day * (LISTED_DAYS - 1)}
     if days < 1:
         # On average half of the day is counted already, and each row's id is looked up among those.
-        readings = math.ceil(rows / LOOKED_UP_ROWS)
-        found |= {"known_rows": traffic.rows_a_day / 2, "known_parts": readings * parts_a_day(cadence, traffic) / 2}
+        readings = math.ceil(traffic.counted_a_day * days / LOOKED_UP_ROWS)
+        known_parts = readings * parts_a_day(cadence, traffic) / 2
+        found |= {"known_rows": traffic.counted_a_day / 2, "known_parts": known_parts}
     return found
 
 

@@ -81,7 +81,7 @@ def kept_of_model(
     config: ModelConfig, traffic: Traffic, measured: Coefficients, *, changes_a_month: float
 ) -> list[Stored]:
     """What watching a model leaves, apart from its captures."""
-    sizes, width, rows = measured.sizes, width_of(config, measured), traffic.rows_a_day
+    sizes, width, rows = measured.sizes, width_of(config, measured), traffic.counted_a_day
     window, counted, judged = config.cadence.window_days, *_runs_a_day(config)
     # A retraining reads all rows and labels of its window.
     learns = changes_a_month and config.mode == "manage"
@@ -92,7 +92,7 @@ def kept_of_model(
     return [
         Stored("predictions", rows * sizes["part_row"] * width, parts, read),
         Stored("ids of the predictions", rows * ID_BYTES, parts, SEARCHED_DAYS),
-        Stored("labels as they came", rows * sizes["label"], LABEL_FILES_A_DAY),
+        Stored("labels as they came", traffic.rows_a_day * sizes["label"], LABEL_FILES_A_DAY),
         Stored("labels by day", rows * sizes["label_row"], 1, read),
         Stored("profiles", sizes["day_object"] * width * (1 + replaced / DAYS_KEPT), 1, window),
         Stored("reports and history", sizes["judgement"] * width * judged, JUDGEMENT_OBJECTS * judged),

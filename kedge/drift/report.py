@@ -113,18 +113,33 @@ class DriftReport:
         columns = tuple(replace(c, against=sources.get(c.column.name)) for c in self.columns)
         return replace(self, columns=columns, notes=tuple(notes))
 
-    def sampled(self, fraction: float) -> DriftReport:
-        """The report of a window that was captured only in part, with the volume that its rows stand for.
+    def sampled(self, fraction: float, *, left_out: int = 0) -> DriftReport:
+        """The report of a window that was captured, or counted, only in part, with the volume that its rows stand for.
 
-        The rows themselves are judged as they are: what a test may conclude rests on what was read.
+        The rows themselves are judged as they are: what a test may conclude rests on what was counted.
+
+        Parameters
+        ----------
+        fraction : float
+            The share of the requests that is captured.
+        left_out : int
+            Rows that were captured, and not counted.
         """
-        if fraction >= 1:
+        if fraction >= 1 and not left_out:
             return self
-        stand_for = (
-            f"the endpoint captures {fraction:.0%} of its requests: the window's {counted(self.rows, 'row')} stand for about "
-            f"{round(self.rows / fraction):,}"
-        )
-        return replace(self, sampled_fraction=fraction, notes=(*self.notes, stand_for))
+        captured, notes = self.rows + left_out, list(self.notes)
+        counted_share = self.rows / captured if self.rows else 1.0
+        if left_out:
+            notes.append(
+                f"{self.rows:,} of the {counted(captured, 'captured row')} are counted: a sample, chosen by their ids "
+                "(capture.counted_percentage)"
+            )
+        if fraction < 1:
+            notes.append(
+                f"the endpoint captures {fraction:.0%} of its requests: the window's {counted(captured, 'row')} stand for about "
+                f"{round(captured / fraction):,}"
+            )
+        return replace(self, sampled_fraction=fraction * counted_share, notes=tuple(notes))
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""

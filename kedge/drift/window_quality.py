@@ -40,7 +40,7 @@ class WindowFacts:
     cadence : timedelta
         How often it is judged: the new part of the window.
     rows_by_hour : sequence of int
-        Rows of each hour of the window, the last one before `end`.
+        Rows of each hour of the window that were read, the last one before `end`.
     earlier_weeks : sequence of sequence of int
         Rows of the same hours as the new stretch one week earlier, two weeks earlier, and so on.
     records, quarantined, duplicates : int
@@ -49,6 +49,8 @@ class WindowFacts:
         In the new stretch: requests that were captured, and requests that the endpoint answered; None if unknown.
     sampled_fraction : float
         The share of its requests that the endpoint is to capture.
+    rows_counted : int, optional
+        Rows of the window that are counted; None where all are.
     """
 
     end: datetime
@@ -61,6 +63,7 @@ class WindowFacts:
     requests: int | None = None
     invocations: int | None = None
     sampled_fraction: float = 1.0
+    rows_counted: int | None = None
 
     @property
     def stretch(self) -> Sequence[int]:
@@ -249,7 +252,9 @@ def _freshness(facts: WindowFacts) -> QualityCheck | None:
 
 
 def _duplicates(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | None:
-    rows = sum(facts.rows_by_hour) + facts.duplicates
+    # An id of which no row is counted is not known to come again.
+    once = sum(facts.rows_by_hour) if facts.rows_counted is None else facts.rows_counted
+    rows = once + facts.duplicates
     if not rows:
         return None
     reason = f"{facts.duplicates:,} of {counted(rows, 'row')} had an id that was counted before, and were left out"

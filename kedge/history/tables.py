@@ -88,7 +88,7 @@ WINDOWS = HistoryTable(
         HistoryColumn("checks_failed", "count", "checks of the data's quality that failed"),
         HistoryColumn("coverage_fraction", "number", "share of the ripe rows that have a label"),
         HistoryColumn("ripe_rows", "count", "labelled rows that were measured"),
-        HistoryColumn("sampled_fraction", "number", "share of the requests that is captured"),
+        HistoryColumn("sampled_fraction", "number", "share of the requests that is captured and counted"),
         HistoryColumn("reason", "text", "the first reason of the verdict"),
         HistoryColumn("report_key", "text", "the report in the data bucket"),
         _LAST,

@@ -159,6 +159,8 @@ class FoldReport:
         Label files that were read, labels in them, and records that could not be read.
     days_opened, objects_opened : int
         Days whose ids were looked through, and the objects that were read for it.
+    left_out : int
+        Labels of rows that are not counted, because a sample is.
     matched, waiting, unknown : int
         Labels that found their row | labels whose row may still be counted | labels that were given up.
     unknown_lately : int
@@ -171,6 +173,7 @@ class FoldReport:
     files: int = 0
     labels: int = 0
     broken: int = 0
+    left_out: int = 0
     days_opened: int = 0
     objects_opened: int = 0
     matched: int = 0
@@ -187,7 +190,7 @@ class FoldReport:
         >>> both.labels, both.waiting
         (7, 1)
         """
-        work = ("files", "labels", "broken", "days_opened", "objects_opened", "matched", "unknown")
+        work = ("files", "labels", "broken", "left_out", "days_opened", "objects_opened", "matched", "unknown")
         return FoldReport(
             **{name: getattr(self, name) + getattr(later, name) for name in work},
             waiting=later.waiting,
@@ -204,6 +207,7 @@ class FoldReport:
         return {
             "label_files": self.files,
             "labels_new": self.labels,
+            "labels_left_out": self.left_out,
             "labels_matched": self.matched,
             "labels_waiting": self.waiting,
             "labels_unknown": self.unknown,

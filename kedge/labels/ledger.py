@@ -66,6 +66,8 @@ class LabelLedger:
         The number of objects in which labels wait for their row.
     waiting, looked : mapping
         How many labels wait in each of them, and when they were last looked for; as in `FoldedFiles`, by its number.
+    counted : mapping of str to int
+        Which percentage of the rows was counted since when (`kedge.labels.sampled.with_percentage`).
     """
 
     fields: tuple[str, ...] = ()
@@ -77,6 +79,7 @@ class LabelLedger:
     slots: int = 1
     waiting: Mapping[str, int] = field(default_factory=dict)
     looked: Mapping[str, str] = field(default_factory=dict)
+    counted: Mapping[str, int] = field(default_factory=dict)
 
     def listed_since(self, now: datetime, *, every_run_days: int, look_back_days: int) -> datetime | None:
         """The collection time from which a run lists files; None for all.
@@ -206,7 +209,7 @@ def decode_ledger(data: bytes) -> LabelLedger:
     """Read a ledger.
 
     >>> decode_ledger(encode_ledger(LabelLedger(("refund",), {"a": "1"})))
-    LabelLedger(fields=('refund',), files={'a': '1'}, broken={}, unknown={}, swept='', partial={}, slots=1, waiting={}, looked={})
+    LabelLedger(fields=('refund',), files={'a': '1'}, broken={}, unknown={}, swept='', partial={}, slots=1, waiting={}, looked={}, counted={})
     """
     return LEDGER.read_json(data, lambda found: build(LabelLedger, {**found, "fields": tuple(found["fields"])}))
 

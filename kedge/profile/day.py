@@ -33,6 +33,8 @@ class DayProfile:
         Broken records kept aside, and rows whose id had been counted before.
     requests : mapping of int to int
         Captured records of each UTC hour, the broken ones among them: a request may hold several rows.
+    left_out : mapping of int to int
+        Rows of each UTC hour that were read and not counted, because a sample is. Of these a row that came twice is two.
     variants : mapping of str to DayProfile
         Of an endpoint with several production variants, what each of them answered; it is counted above too.
     expired : bool
@@ -45,6 +47,7 @@ class DayProfile:
     quarantined: int = 0
     duplicates: int = 0
     requests: Mapping[int, int] = field(default_factory=dict)
+    left_out: Mapping[int, int] = field(default_factory=dict)
     variants: Mapping[str, DayProfile] = field(default_factory=dict)
     expired: bool = False
 
@@ -52,6 +55,11 @@ class DayProfile:
     def rows(self) -> dict[int, int]:
         """Rows of each hour."""
         return rows_of(self.hours)
+
+    @property
+    def rows_read(self) -> dict[int, int]:
+        """Rows of each hour, counted or left out."""
+        return dict(Counter(self.rows) + Counter(self.left_out))
 
     def total(self, baseline: Baseline) -> Profile:
         """The day's sum."""
@@ -67,6 +75,7 @@ class DayProfile:
             quarantined=self.quarantined + other.quarantined,
             duplicates=self.duplicates + other.duplicates,
             requests=dict(Counter(self.requests) + Counter(other.requests)),
+            left_out=dict(Counter(self.left_out) + Counter(other.left_out)),
             variants={
                 name: self.variants.get(name, DayProfile()).folded(other.variants.get(name, DayProfile()))
                 for name in sorted({*self.variants, *other.variants})
@@ -159,6 +168,8 @@ def encode_day(day: DayProfile) -> bytes:
         "duplicates": day.duplicates,
         "requests": {str(hour): count for hour, count in sorted(day.requests.items())},
     } | ({"expired": True} if day.expired else {})
+    if day.left_out:
+        header["left_out"] = {str(hour): count for hour, count in sorted(day.left_out.items())}
     inside = {f"{_VARIANT}{name}": encode_day(variant) for name, variant in day.variants.items()}
     return encode_profiles("day", header, day.hours, inside)
 
@@ -176,13 +187,13 @@ def decode_origin(data: bytes) -> DayProfile:
 
 
 def _day(header: Mapping[str, Any], hours: Mapping[int, Profile]) -> DayProfile:
-    requests = {int(hour): count for hour, count in header["requests"].items()}
     return DayProfile(
         hours,
         header["manifest"],
         tuple(header["parts"]),
         header["quarantined"],
         header["duplicates"],
-        requests,
+        requests={int(hour): count for hour, count in header["requests"].items()},
+        left_out={int(hour): count for hour, count in header.get("left_out", {}).items()},
         expired=header.get("expired", False),
     )

@@ -29,6 +29,7 @@ from kedge.labels.fold import (
 )
 from kedge.labels.ledger import FoldedFiles, LabelLedger
 from kedge.labels.records import parse_labels
+from kedge.labels.sampled import may_be_counted, surely_counted, with_percentage
 from kedge.labels.search import Found, find_rows, given_up, search_days
 from kedge.own_columns import ROW_ID, SOURCE
 from lambdas.adapters import clients
@@ -55,12 +56,18 @@ STATE, WAITS, MATCHED, UNKNOWN = "state", 0, 1, 2
 
 @dataclass(frozen=True)
 class LabelPlace:
-    """A model's labels, at a logical time."""
+    """A model's labels, at a logical time; `counted` are the percentages of its rows that were counted lately (`with_percentage`)."""
 
     bucket: str
     config: ModelConfig
     now: datetime
     horizon_days: float | None
+    counted: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def search_days(self) -> int:
+        """How many days before its collection a label's row is looked for."""
+        return search_days(self.horizon_days, at_least=SEARCH_DAYS_MIN, at_most=SEARCH_DAYS_MAX)
 
     @property
     def which(self) -> dict[str, Any]:
@@ -121,6 +128,7 @@ def fold_labels(
     astray = {*label_files.list_astray(s3, bucket, config.model), *(listed.keys() - listing.keys())}
     answers, report = AnsweredIds(s3, bucket, config.model), FoldReport()
     left = {int(slot): ledger.waiting.get(slot, 0) for slot in ledger.looked}
+    place = replace(place, counted=counted_lately(place, ledger, answers))
     for step in steps(place, ledger, listing, left):
         folded, found = fold_step(place, answers, step, has_time)
         left[step.slot] = found.waiting
@@ -135,6 +143,17 @@ def fold_labels(
         unknown_lately=sum(ledger.unknown.values()),
         broken_lately={**ledger.broken_by_reason, **{f"{key} is not below yyyy/mm/dd/hh": 1 for key in sorted(astray)}},
     )
+
+
+def counted_lately(place: LabelPlace, ledger: LabelLedger, answers: AnsweredIds) -> dict[str, int]:
+    """Which percentage of the rows was counted since when, as far back as rows are looked for."""
+    known, percentage = dict(ledger.counted), place.config.capture.counted_percentage
+    if not known and percentage < 100:
+        # A model that was sampled from its first day on has nothing else to remember.
+        first = answers.days_since(place.now.date() - timedelta(days=place.search_days))[:1]
+        known = {"": percentage} if not first or answers.is_sampled(first[0]) else {}
+    # Labels that wait are given up some days later.
+    return with_percentage(known, percentage, place.now, keep_days=place.search_days + LABEL_LOOK_BACK_DAYS)
 
 
 def steps(
@@ -234,12 +253,14 @@ def fold_step(
 ) -> tuple[FoldedFiles, FoldReport]:
     """Put new labels, and those that wait, where their rows are; a search that is cut is gone on with by the next run."""
     batch, known = step.batch, step.waiting[0]
-    fresh, broken = read_labels(place, batch)
+    came, broken = read_labels(place, batch)
+    fresh = came.filter(pa.array(may_be_counted(came, place.counted, place.now, limit_days=place.search_days)))
     rows = last_collected(pa.concat_tables([known, fresh]))
     before = answers.opened
     rows = rows if step.is_due else rows.slice(0, 0)
-    limit = search_days(place.horizon_days, at_least=SEARCH_DAYS_MIN, at_most=SEARCH_DAYS_MAX)
-    found = find_rows(rows, answers.of_day, answers.days_since, now=place.now, limit_days=limit, has_time=has_time)
+    found = find_rows(
+        rows, answers.of_day, answers.days_since, now=place.now, limit_days=place.search_days, has_time=has_time
+    )
     for day, which in found.by_day():
         fold_day(place, day, in_schema(rows.filter(pa.array(which)), label_schema(place.config.labels.fields)))
     waiting, unknown = settle(place, step, with_state(rows, found, place.now), fresh)
@@ -247,7 +268,8 @@ def fold_step(
     looked = to_text(place.now) if step.is_due and not found.cut.any() else ""
     report = FoldReport(
         files=len(batch.files),
-        labels=fresh.num_rows,
+        labels=came.num_rows,
+        left_out=came.num_rows - fresh.num_rows,
         broken=sum(sum(each.values()) for each in broken.values()),
         days_opened=found.opened,
         objects_opened=answers.opened - before,
@@ -306,6 +328,8 @@ def settle(place: LabelPlace, step: FoldStep, looked: pa.Table, fresh: pa.Table)
         left = settled.filter(pc.equal(settled.column(STATE), WAITS)).drop_columns([STATE])
         if left.equals(waiting) or label_days.save_waiting(s3, place.bucket, model, left, etag=etag, slot=slot):
             gone = settled.filter(pc.equal(settled.column(STATE), UNKNOWN))
+            missed = surely_counted(gone, place.counted, place.now, limit_days=place.search_days)
+            gone = gone.filter(pa.array(missed))
             return left.num_rows, dict(Counter(gone.column(SOURCE).to_pylist()))
         waiting, etag = label_days.load_waiting(s3, place.bucket, slot=slot, **place.which)
     raise DayContendedError(key=layout.waiting_labels_key(model, slot), attempts=ATTEMPTS)
@@ -318,7 +342,7 @@ def note(
     s3, bucket, (ledger, etag) = clients.s3(), place.bucket, before
     first = layout.collected_labels_prefix(place.config.model, place.now - timedelta(days=LABEL_LOOK_BACK_DAYS))
     for _ in range(ATTEMPTS):
-        noted = ledger.with_folded(folded, before=before[0])
+        noted = replace(ledger.with_folded(folded, before=before[0]), counted=place.counted)
         # Before the first file has come no backlog has been folded: it may be of any age.
         if step.is_enough and is_sweep and noted.files:
             noted = replace(noted, swept=max(noted.swept, to_text(place.now)))

@@ -63,7 +63,8 @@ def own_facts(place: JudgePlace, request: JudgeRequest, counted: WindowDays) -> 
     return WindowFacts(
         end,
         place.cadence,
-        by_hour(counted.rows, start, end),
+        by_hour(counted.rows_read, start, end),
+        rows_counted=sum(by_hour(counted.rows, start, end)),
         records=sum(sum(hours.values()) for hours in counted.requests.values()),
         quarantined=counted.quarantined,
         duplicates=counted.duplicates,
@@ -190,7 +191,8 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
     )
     report = replace(report, variants=judge_variants(place, request, baseline, counted, earlier))
     report = report.judged_against(earlier.sources, earlier.notes) if earlier else report
-    report = report.sampled(place.sampled_fraction)
+    left_out = sum(facts.rows_by_hour) - (facts.rows_counted or 0)
+    report = report.sampled(place.sampled_fraction, left_out=left_out)
     files = {
         "statistics": window_statistics(baseline, counted.total),
         "constraint_violations": constraint_violations(report, config),

@@ -23,8 +23,8 @@ class WindowDays:
         The sum of the hours that lie wholly in the window.
     blocks : BlockCounts
         The same hours, one after the other.
-    rows, requests : dict
-        Of each hour of each day.
+    rows, rows_read, requests : dict
+        Of each hour of each day; where a sample is counted, fewer rows are counted than were read.
     manifests : dict
         Of each day.
     quarantined, duplicates : int
@@ -36,6 +36,7 @@ class WindowDays:
     total: Profile
     blocks: BlockCounts
     rows: dict[date, Mapping[int, int]] = field(default_factory=dict)
+    rows_read: dict[date, Mapping[int, int]] = field(default_factory=dict)
     requests: dict[date, Mapping[int, int]] = field(default_factory=dict)
     manifests: dict[date, Mapping[str, str]] = field(default_factory=dict)
     quarantined: int = 0
@@ -49,7 +50,8 @@ class WindowDays:
                 used = used_cells(found.hours, hour)
                 self.total = used.added_to(self.total)
                 self.blocks.add(used)
-        self.rows[day], self.requests[day], self.manifests[day] = found.rows, found.requests, found.manifest
+        self.rows[day], self.rows_read[day] = found.rows, found.rows_read
+        self.requests[day], self.manifests[day] = found.requests, found.manifest
         self.quarantined += found.quarantined
         self.duplicates += found.duplicates
         for name, variant in self.variants.items():

@@ -457,6 +457,29 @@ def test_the_weeks_volume_is_compared_with_those_that_were_judged_before(world, 
     assert (len(kept), sum(kept)) == (168, rows)
 
 
+def test_rows_that_a_sample_leaves_out_are_no_fall_in_volume_and_are_told(world, bookings):
+    steady(world, bookings)
+    rows = pc.sum(pc.greater_equal(bookings.column("kedge_time"), END - timedelta(days=7))).as_py()
+    for weeks_ago in (1, 2, 3):
+        end = END - timedelta(days=7 * weeks_ago)
+        verdict = WindowVerdict(end - timedelta(days=28), end, Severity.OK, None)
+        judged = StoredWindow(verdict, "1", "d", 1, 0, tuple([40 + weeks_ago] * 168))
+        windows.save_window(world.dynamodb, TABLE, MODEL, judged)
+    # As many as are missing to those weeks' 7,056.
+    for day in range(28, 35):
+        key = f"profiles/{MODEL}/1/1/{datetime(2015, 12, 1) + timedelta(days=day - 1):%Y-%m-%d}.npz"
+        known, _ = days.load_day(world.s3, BUCKET, key)
+        left_out = {12: (7056 - rows) // 7}
+        world.put(key, encode_day(known.folded(DayProfile(left_out=left_out))))
+    run()
+    report = json.loads(world.read(KEY))
+    assert quality_of(world)["volume"]["severity"] == "OK"
+    assert report["window"]["rows"] == bookings.num_rows
+    captured = bookings.num_rows + 7 * ((7056 - rows) // 7)
+    assert f"{bookings.num_rows:,} of the {captured:,} captured rows are counted" in report["notes"][-1]
+    assert report["window"]["rows_estimated"] == captured
+
+
 def test_a_stretch_that_the_package_answered_only_in_part_is_not_compared(world, bookings):
     steady(world, bookings)
     invoked(world, 5000)

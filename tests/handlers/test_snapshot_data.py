@@ -18,6 +18,9 @@ from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.training import training_data
 from lambdas.handlers.snapshot_data import handler
 from lambdas.steps import fold_labels as label_folding
+from lambdas.steps.point_in_time import Athena
+from lambdas.steps.retraining_run import RetrainingRun
+from lambdas.steps.training_rows.training_history import Workplace, gather
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, ROLE, SNAPSHOT_ENVIRONMENT, TABLE, TRAINER, aws_world
 from tests.handlers.bookings import answer, load_bookings, publish_labels
 from tests.handlers.labels import folded
@@ -277,6 +280,14 @@ def test_without_any_rows_the_data_is_rejected_in_sentences(world):
     assert answered["verdict"] == "REJECTED"
     assert answered["reasons"][0] == "0 labelled training rows; 1,000 are needed"
     assert world.keys("retraining/") == []
+
+
+def test_whoever_approves_is_told_that_only_a_sample_was_kept(world):
+    capture = world.config.capture.model_copy(update={"counted_percentage": 10})
+    config = world.config.model_copy(update={"capture": capture})
+    place = Workplace(TABLE, Athena("kedge", "kedge", lambda: 600), "attempt")
+    _, origin = gather(RetrainingRun(config, "run-1", NOW, BUCKET, None), place, None)
+    assert origin.notes[-1].startswith("of what was answered 10 % is counted and kept")
 
 
 def test_an_unknown_label_horizon_rejects(world):

@@ -24,6 +24,7 @@ def days():
             {f"capture/{day}": "1"},
             duplicates=2,
             requests={0: 7},
+            left_out={0: 4, 1: 9},
         ).folded(DayProfile({3: hour_of(day, 99)}, {f"capture/{day}/b": "2"}, quarantined=1).of_variant("b"))
         for day in DAYS
     }
@@ -46,6 +47,7 @@ def test_hours_added_one_at_a_time_are_the_window(days):
     assert len(hours) > 8
     assert max(found.blocks.design_effects().values()) > 1
     assert found.rows == {day: {hour: p.rows for hour, p in days[day].hours.items()} for day in DAYS}
+    assert found.rows_read == {day: {**hours, 0: hours[0] + 4, 1: 9} for day, hours in found.rows.items()}
     assert (found.quarantined, found.duplicates) == (4, 8)
     assert found.manifests == {day: days[day].manifest for day in DAYS}
     # Of 27 February the hour of three lies before the window.

@@ -26,6 +26,10 @@ class AnsweredIds:
             self._days = days.counted_days(self._s3, self._bucket, self._model, first=first)
         return [day for day in self._days if day >= first]
 
+    def is_sampled(self, day: date) -> bool:
+        """Whether rows of one of those days were left out, because a sample is counted."""
+        return any(found.left_out for found in days.origins(self._s3, self._bucket, self._days[day]))
+
     def of_day(self, day: date, hashes: Hashes) -> Iterator[Any]:
         """The ids that were answered on one of those days, a part at a time, of those parts that have any of these hashes."""
         parts = days.parts_of(self._s3, self._bucket, self._days[day])

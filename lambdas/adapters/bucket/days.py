@@ -46,7 +46,7 @@ def packages_by_day(s3: Any, bucket: str, model: str, first: date, last: date) -
 
 def parts_of(s3: Any, bucket: str, keys: Iterable[str]) -> list[str]:
     """Parts of the predictions table with the rows that some days have counted."""
-    return [part for day in _origins(s3, bucket, keys) for part in day.parts]
+    return [part for day in origins(s3, bucket, keys) for part in day.parts]
 
 
 def requests_by_hour(s3: Any, bucket: str, keys: Iterable[str]) -> dict[datetime, int]:
@@ -54,7 +54,7 @@ def requests_by_hour(s3: Any, bucket: str, keys: Iterable[str]) -> dict[datetime
     found: dict[datetime, int] = {}
     for key in keys:
         midnight = datetime.strptime(key.rpartition("/")[2], "%Y-%m-%d.npz").replace(tzinfo=UTC)
-        for day in _origins(s3, bucket, [key]):
+        for day in origins(s3, bucket, [key]):
             for hour, requests in day.requests.items():
                 found[midnight + timedelta(hours=hour)] = requests
     return found
@@ -65,14 +65,14 @@ def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) 
     found: dict[str, list[str]] = {}
     for keys in counted_days(s3, bucket, model, first=first, last=last).values():
         for key in keys:
-            captured = (name for day in _origins(s3, bucket, [key]) for name in day.manifest)
+            captured = (name for day in origins(s3, bucket, [key]) for name in day.manifest)
             found.setdefault(key.split("/")[-2], []).extend(captured)
     return found
 
 
 def counted_objects(s3: Any, bucket: str, keys: Iterable[str]) -> dict[str, str]:
     """ETag of each capture object that some days have counted, by key."""
-    return {name: etag for day in _origins(s3, bucket, keys) for name, etag in day.manifest.items()}
+    return {name: etag for day in origins(s3, bucket, keys) for name, etag in day.manifest.items()}
 
 
 def mark_expired(s3: Any, bucket: str, key: str) -> None:
@@ -89,7 +89,8 @@ def mark_expired(s3: Any, bucket: str, key: str) -> None:
     raise DayContendedError(key=key, attempts=_ATTEMPTS)
 
 
-def _origins(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[DayProfile]:
+def origins(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[DayProfile]:
+    """Some days without their hours' counts."""
     found = (objects.decoded(s3, bucket, key, decode_origin) for key in keys)
     return (answer[0] for answer in found if answer is not None)
 

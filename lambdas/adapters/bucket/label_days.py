@@ -75,7 +75,7 @@ def load_ledger(s3: Any, bucket: str, model: str, *, fields: Sequence[str]) -> t
     """The ledger and its ETag; an empty one where there is none that was kept with these extra fields."""
     found = objects.decoded(s3, bucket, layout.label_ledger_key(model), decode_ledger)
     ledger = found[0] if found else LabelLedger()
-    known = ledger if ledger.fields == tuple(fields) else LabelLedger(tuple(fields))
+    known = ledger if ledger.fields == tuple(fields) else LabelLedger(tuple(fields), counted=ledger.counted)
     return known, found[1] if found else None
 
 

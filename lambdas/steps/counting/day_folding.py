@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.arrays import Hashes
+from kedge.capture.id_hashes import hash_ids, in_sample
 from kedge.capture.lines import Block, blocks
 from kedge.capture.records import CaptureBatch, LineTally, Quarantined, capture_batches, parse_capture_files
 from kedge.capture.source import day_folder, hour_of_key, source_of
@@ -101,7 +103,10 @@ class CountingPlace:
 
 @dataclass(frozen=True)
 class Folded:
-    """How much one run added to a day, how often it was saved, and whether the day is up to date now."""
+    """How much one run added to a day, how often it was saved, and whether the day is up to date now.
+
+    Of the `rows` that were read some may have been left out, because a sample is counted.
+    """
 
     rows: int = 0
     quarantined: int = 0
@@ -112,7 +117,7 @@ class Folded:
     def saved(self, found: DayProfile) -> Folded:
         """With what was saved once more; without its counts, which the days of a backlog would keep until the run ends."""
         return Folded(
-            self.rows + sum(found.rows.values()),
+            self.rows + sum(found.rows_read.values()),
             self.quarantined + found.quarantined,
             self.duplicates + found.duplicates,
             self.saves + 1,
@@ -234,8 +239,14 @@ class DayCounting:
                 day=place.day,
                 records=batch.quarantined,
             )
-        self._add(DayProfile(quarantined=len(batch.quarantined), requests=batch.requests_by_hour()), variant)
-        self._waiting.add(batch.table, read, variant)
+        rows, hashes = batch.table, hash_ids(batch.table.column(ROW_ID))
+        found = DayProfile(quarantined=len(batch.quarantined), requests=batch.requests_by_hour())
+        inside = in_sample(hashes, place.config.capture.counted_percentage)
+        if not inside.all():
+            left_out = Counter(rows.column(HOUR).filter(pa.array(~inside)).to_pylist())
+            found, rows, hashes = replace(found, left_out=left_out), rows.filter(pa.array(inside)), hashes[inside]
+        self._add(found, variant)
+        self._waiting.add(rows, hashes, read, variant)
 
     def _count(self) -> None:
         if not self._waiting.batches:
@@ -254,7 +265,10 @@ class DayCounting:
         s3, place, config = clients.s3(), self.place, self.place.config
         if batch.variant is not None:
             rows = rows.append_column(VARIANT, pa.repeat(batch.variant, rows.num_rows))
-        named = (*batch.read, *self.known.parts, *self._added.parts)
+        percentage = config.capture.counted_percentage
+        # Of another percentage the same objects give other rows: the part that a day names may not change under it.
+        sample = (f"{percentage} %",) if percentage < 100 else ()
+        named = (*batch.read, *sample, *self.known.parts, *self._added.parts)
         part = predictions.part_key(config.model, place.package_version, place.day, named)
         counted_ids.save_hashes(s3, place.bucket, part, hashes)
         predictions.save_part(s3, place.bucket, part, typed_predictions(rows, config, config.row_identifiers))

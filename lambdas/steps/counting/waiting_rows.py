@@ -8,8 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from kedge.arrays import Hashes
-from kedge.capture.id_hashes import WaitingIds, hash_ids
-from kedge.own_columns import ROW_ID
+from kedge.capture.id_hashes import WaitingIds
 
 # Some hundred thousand rows of twenty columns. The ids of all that a day has counted are read again for each such stretch.
 PACKED_BYTES = 64 * 1024 * 1024
@@ -45,12 +44,12 @@ class WaitingRows:
         """Whether as many wait as may."""
         return self.packed_bytes >= PACKED_BYTES or self.rows >= ROWS_MAX
 
-    def add(self, rows: pa.Table, read: tuple[str, ...], variant: str | None) -> None:
-        """Let some more rows wait."""
+    def add(self, rows: pa.Table, hashes: Hashes, read: tuple[str, ...], variant: str | None) -> None:
+        """Let some more rows wait, with the hashes of their ids."""
         if not rows.num_rows:
             return
         packed = _packed(rows)
-        self.batches.append(WaitingBatch(packed, hash_ids(rows.column(ROW_ID)), read, variant))
+        self.batches.append(WaitingBatch(packed, hashes, read, variant))
         self.packed_bytes, self.rows = self.packed_bytes + packed.size, self.rows + rows.num_rows
 
     def ids(self) -> WaitingIds:

@@ -63,6 +63,11 @@ def gather(run: RetrainingRun, place: Workplace, learnt_until: datetime | None) 
         raise LabelsUnfoldedError(model=run.model, files=fold.files, days=fold.days_opened)
     initial = training_data.load_initial_rows(s3, run.bucket, config, may_lack=run.champion is not None)
     history, parts, notes = _history(run, place, initial, learnt, learnt_until)
+    if config.capture.counted_percentage < 100:
+        notes.append(
+            f"of what was answered {config.capture.counted_percentage} % is counted and kept, and no other row can be learnt from "
+            "(capture.counted_percentage)"
+        )
     sources = (*parts, *([layout.initial_key(run.model)] if initial is not None else []))
     if config.training.feature_group is not None:
         sources = (*sources, f"feature group {config.training.feature_group}")

@@ -52,6 +52,7 @@ MEANS = {
         "slots": 2,
         "waiting": {},
         "looked": {},
+        "counted": {},
     },
     "performance.json": (Severity.OK, Severity.OK, Severity.INSUFFICIENT_DATA),
     "labels.parquet": 2,

@@ -31,6 +31,11 @@ def test_without_labels_the_estimated_metric_stands_there_and_says_so():
     assert quality(measured) == "auc 0.8 > 0.78"
 
 
+def test_of_a_sample_the_traffic_is_whole_and_how_much_of_it_is_counted_stands_beside():
+    one = status(severity=Severity.CRITICAL, estimated=Severity.CRITICAL, rows_per_day=9000.0, counted_percentage=10)
+    assert [*head_lines([one])][1].endswith("labels are still out, 9,000 rows a day, 10 % of them counted")
+
+
 def test_an_estimated_loss_with_traffic_stands_before_drift_alone():
     drifts = status("a", severity=Severity.CRITICAL, drift=Severity.CRITICAL, rows_per_day=9e6)
     guessed = status("b", severity=Severity.CRITICAL, estimated=Severity.CRITICAL, estimate=GUESS, rows_per_day=10.0)

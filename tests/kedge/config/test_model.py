@@ -225,6 +225,7 @@ def test_a_model_that_answers_in_transform_jobs_needs_no_endpoint():
         ),
         ("source:", "endpoint: {name: parcels}\nsource:", "source is batch_transform: remove one of them"),
         ("nightly'", "nightly', sampling_percentage: 20", "a transform job captures all that it answers"),
+        ("nightly'", "nightly', counted_percentage: 20", "a transform job is judged by all that it answers"),
         ("source:", "endpoint: {custom_attributes: [a]}\nsource:", "transform jobs have none"),
     ],
 )

@@ -54,6 +54,20 @@ def test_rows_are_paid_by_the_seconds_that_they_take():
     assert line(found, "S3 read requests").quantity == pytest.approx(DAYS * 1440)
 
 
+def test_a_sample_keeps_and_judges_less_and_reads_as_much():
+    whole, sampled = (
+        estimate(make_config(DAILY + more), measured(), rows_a_day=1_000_000)
+        for more in ("", "capture: {counted_percentage: 10}\n")
+    )
+    for what in ("Lambda profile_logs, GB-seconds", "S3 read requests", "S3 GB after a year: captures"):
+        assert line(sampled, what).quantity == line(whole, what).quantity
+    kept = "S3 GB after a year: predictions and their ids"
+    assert line(sampled, kept).quantity == pytest.approx(line(whole, kept).quantity / 10)
+    judged = "Lambda detect_drift, GB-seconds"
+    assert line(sampled, judged).quantity < line(whole, judged).quantity
+    assert any("100,000 of them are counted and kept" in said for said in sampled.assumptions)
+
+
 def test_captures_are_counted_apart_from_watching_for_any_monitor_needs_them():
     found = estimate(make_config(DAILY), measured(), rows_a_day=1000)
     assert line(found, "S3 requests of Data Capture").quantity == pytest.approx(DAYS * 1000)

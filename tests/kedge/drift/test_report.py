@@ -271,3 +271,18 @@ def test_a_sampled_window_says_what_its_rows_stand_for_and_is_judged_as_it_is():
     assert "the endpoint captures 20% of its requests" in sampled.notes[-1]
     assert (sampled.severity, sampled.columns) == (report.severity, report.columns)
     assert report.sampled(1.0) is report
+
+
+def test_a_window_of_which_a_sample_is_counted_says_how_many_rows_there_were():
+    report = judged(make_window(rows=900))
+    sampled = report.sampled(0.5, left_out=8100)
+    window = sampled.to_json()["window"]
+    assert (window["rows"], window["rows_estimated"], window["sampled_fraction"]) == (900, 18_000, 0.05)
+    assert sampled.notes[-2].startswith("900 of the 9,000 captured rows are counted: a sample, chosen by their ids")
+    assert sampled.notes[-1].endswith("the window's 9,000 rows stand for about 18,000")
+    assert (sampled.severity, sampled.columns) == (report.severity, report.columns)
+
+
+def test_a_window_whose_rows_are_all_left_out_stands_for_nobody_knows_what():
+    found = judged(make_window(rows=0)).sampled(1.0, left_out=3)
+    assert (found.sampled_fraction, found.notes[-1][:22]) == (1.0, "0 of the 3 captured ro")

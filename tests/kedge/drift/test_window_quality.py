@@ -200,6 +200,12 @@ def test_duplicates_beyond_chance_are_a_warning():
     assert found.value == pytest.approx(240 / 2640)
 
 
+def test_where_a_sample_is_counted_its_duplicates_are_a_share_of_its_rows():
+    window = facts([1000] * 24, cadence=DAY, rows_counted=2400)
+    assert severity_of(replace(window, duplicates=240), "duplicates") is Severity.WARNING
+    assert severity_of(replace(window, rows_counted=None, duplicates=240), "duplicates") is Severity.OK
+
+
 @pytest.mark.parametrize(
     ("broken", "severity"), [(0, Severity.OK), (12, Severity.OK), (40, Severity.WARNING), (150, Severity.CRITICAL)]
 )

@@ -31,6 +31,15 @@ def test_folding_adds_rows_manifest_parts_and_what_was_set_aside():
     assert (day.parts, day.quarantined, day.duplicates) == (("part-a", "part-b"), 2, 4)
 
 
+def test_rows_that_are_left_out_are_remembered_and_a_day_without_them_is_written_as_ever():
+    day = day_of("a", seed=1)
+    sampled = day.folded(DayProfile(left_out={3: 5})).folded(DayProfile(left_out={3: 1, 23: 2}))
+    assert decode_day(encode_day(sampled)) == sampled
+    assert sampled.left_out == {3: 6, 23: 2}
+    assert sum(sampled.rows_read.values()) == 48
+    assert b"left_out" not in encode_day(day)
+
+
 def test_objects_folded_in_any_order_give_the_same_hours():
     days = [day_of(name, seed=seed) for seed, name in enumerate("abc")]
     totals = []
