@@ -39,7 +39,7 @@ _LONG_SAMPLE_BYTES = 4 * SAMPLE_BYTES
 
 
 class _Lately:
-    """What was read lately, so many bytes of it: a look asks for most of what the look before asked for."""
+    """What was read lately, up to some bytes of it: a look asks for most of what the look before asked for."""
 
     def __init__(self, bytes_max: int) -> None:
         self._max, self._bytes = bytes_max, 0

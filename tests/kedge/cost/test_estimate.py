@@ -61,7 +61,7 @@ def test_a_sample_keeps_and_judges_less_and_reads_as_much():
     )
     for what in ("Lambda profile_logs, GB-seconds", "S3 read requests", "S3 GB after a year: captures"):
         assert line(sampled, what).quantity == line(whole, what).quantity
-    kept = "S3 GB after a year: predictions and their ids"
+    kept = "S3 GB after a year: predictions"
     assert line(sampled, kept).quantity == pytest.approx(line(whole, kept).quantity / 10)
     judged = "Lambda detect_drift, GB-seconds"
     assert line(sampled, judged).quantity < line(whole, judged).quantity
