@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
 from benchmarks.measure import ROOT
-from benchmarks.results import RESULTS, Figure, Section, write
+from benchmarks.results import RESULTS, write
 from benchmarks.scale import Scale
-from cli.written_files import write_all
 
 # In the order of RESULTS.md.
 SECTIONS = (
@@ -22,22 +19,11 @@ WORK = ROOT / "build" / "bench"
 
 
 def main(names: list[str], *, scale: Scale, work: Path, results: Path = RESULTS) -> None:
-    """Run the sections asked for, keep what each found, and write the page from all that are kept."""
+    """Run the sections asked for, and write each onto the page as soon as it is measured."""
     for name in names:
         print(f"measuring {name} ...", flush=True)
-        section = import_module(f"benchmarks.{name}").section(work, scale)
-        write_all({_kept(work, name): json.dumps(asdict(section))})
-    write([_read(_kept(work, name)) for name in SECTIONS if _kept(work, name).exists()], path=results)
+        write([import_module(f"benchmarks.{name}").section(work, scale)], path=results)
     print(f"wrote {results}")
-
-
-def _kept(work: Path, name: str) -> Path:
-    return work / "sections" / f"{name}.json"
-
-
-def _read(path: Path) -> Section:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return Section(found["title"], [Figure(**figure) for figure in found["figures"]], found["notes"])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -51,7 +50,7 @@ def section(work: Path, scale: Scale) -> Section:
     ]
     told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in shares)
     return Section(
-        f"Cold start of detect_drift ({platform.system()} {platform.machine()}, Python {platform.python_version()})",
+        "Cold start of detect_drift",
         figures,
         f"Under {CLIENT}, with the layers' exact versions installed for this machine's platform, not for Lambda's "
         "arm64, on all of this machine's processor; S3, DynamoDB, SNS, SQS and CloudWatch are moto's, on this "

@@ -36,21 +36,32 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """What one benchmark found; `notes` is Markdown that stands below its table."""
+    """What one benchmark found, and on which machine: this one where nothing is said; `notes` is Markdown that stands below its table."""
 
     title: str
     figures: Sequence[Figure]
     notes: str = ""
+    machine: str = ""
+
+    def text(self) -> str:
+        """The section as it stands on the page, below its title."""
+        measured_on = f"Measured on {self.machine or '; '.join(machine().values())}."
+        return "\n\n".join(part for part in ("\n".join(_table(self.figures)), self.notes.strip(), measured_on) if part)
 
 
 def write(sections: Sequence[Section], *, path: Path = RESULTS) -> None:
-    """Write every section, with the machine that measured them."""
-    parts = ["# What was measured", "", "Written by `make bench`; CPU seconds are those of whole child processes.", ""]
-    parts += [f"- {name}: {fact}" for name, fact in machine().items()]
-    for section in sections:
-        parts += ["", f"## {section.title}", "", *_table(section.figures)]
-        parts += ["", section.notes.strip()] if section.notes.strip() else []
+    """Write these sections onto the page; its other sections stay as they were."""
+    parts = ["# What was measured", "", "Written by `make bench`; CPU seconds are those of whole child processes."]
+    for title, text in (_sections_on(path) | {each.title: each.text() for each in sections}).items():
+        parts += ["", f"## {title}", "", text]
     write_all({path: "\n".join(parts) + "\n"})
+
+
+def _sections_on(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    _, *found = path.read_text(encoding="utf-8").split("\n## ")
+    return {title: text.strip() for title, _, text in (each.partition("\n") for each in found)}
 
 
 def machine() -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from benchmarks.cost.joined_windows import athena, scanned, write_window
 from kedge.capture.id_hashes import encode_hashes, hash_ids
 from kedge.profile.day import encode_day
 from lambdas.adapters.bucket import days, layout
@@ -55,7 +56,12 @@ class Point:
 def account() -> Iterator[Monitor]:
     """A model that serves since a month, in an account behind HTTP."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with pytest.MonkeyPatch.context() as patch, monitor_world(patch, page_items=None) as world, endpoint(patch):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        monitor_world(patch, page_items=None) as world,
+        athena(patch, END),
+        endpoint(patch),
+    ):
         world.freeze()
         world.promote(datetime(2015, 12, 1, tzinfo=UTC))
         progress.save_profiled(world.dynamodb, TABLE, MODEL, END - timedelta(days=1))
@@ -63,13 +69,14 @@ def account() -> Iterator[Monitor]:
 
 
 def run(point: Point) -> dict[str, Any]:
-    """Run it in an account of its own; the answer also says what the model's objects weigh, by their first folder."""
+    """Run it in an account of its own; the answer also says what the model's objects weigh, by their first folder, and what Athena scanned."""
     handler, _, _ = point.function.partition(" ")
     with account() as world:
         point.arrange(world)
         for _ in range(point.before):
             run_apart(handler, dict(point.event))
         found = run_apart(handler, dict(point.event))
+        found["scanned"] = scanned()
         found["bytes"] = {
             folder: bytes_below(folder)
             for folder in ("capture", "predictions", "profiles", "labels", "labelled", "reports", "history")
@@ -87,7 +94,14 @@ def bytes_below(folder: str) -> int:
 
 def points(rows: int) -> list[Point]:
     """Every function, small and then larger by each of its drivers; `rows` is the larger number of rows a day."""
-    return [*_profiling(rows), *_measuring(rows), *_judging(rows), *_afterwards(), *_ticks(max(rows // 2000, 2))]
+    return [
+        *_profiling(rows),
+        *_measuring(rows),
+        *_joining(rows),
+        *_judging(rows),
+        *_afterwards(),
+        *_ticks(max(rows // 2000, 2)),
+    ]
 
 
 def _profiling(rows: int) -> list[Point]:
@@ -148,6 +162,19 @@ def _measuring(rows: int) -> list[Point]:
     return [point(200, 240, 24), point(large, 240, 24), point(large, 5 * large, 24), point(200, 480, 240)]
 
 
+def _joining(rows: int) -> list[Point]:
+    def window(rows_a_day: int, world: Monitor) -> None:
+        write_window(world, end=END.date(), days=7, rows_a_day=rows_a_day)
+
+    event = judgement(7)
+    body = json.loads(event["Records"][0]["body"])
+    event = message(body | {"start": body["window"]["start"]})
+    return [
+        Point("join_labels", {"window_rows": 7 * a_day}, partial(window, a_day), event)
+        for a_day in (rows // 20, rows // 4)
+    ]
+
+
 def judgement(window_days: int) -> dict[str, Any]:
     """The message that has a window judged."""
     window = {"start": f"{END - timedelta(days=window_days):%Y-%m-%d}T00:00:00Z", "end": f"{END:%Y-%m-%d}T00:00:00Z"}
@@ -190,7 +217,10 @@ def _afterwards() -> list[Point]:
         "expire_captures": tick,
         "send_digest": tick,
     }
-    return [Point(function, {}, judged, event) for function, event in events.items()]
+    # A page is renewed from what the one before it kept; only a model's first one reads the whole history.
+    return [
+        Point(function, {}, judged, event, before=int(function == "write_pages")) for function, event in events.items()
+    ]
 
 
 def _ticks(many: int) -> list[Point]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,6 @@ SHOWN = {
 }
 # Two monitors of SageMaker Model Monitor, each run a processing job of an ml.m5.xlarge for about six minutes.
 MODEL_MONITOR_USD = {"hourly": 33.6, "daily": 1.40}
-# A uuid has 32 random digits, which do not compress; the measured ids count up, which do. A row has its own id and its request's.
-RANDOM_ID_BYTES = 2 * 32
 
 
 def section(work: Path, scale: Scale) -> Section:
@@ -58,8 +56,13 @@ def section(work: Path, scale: Scale) -> Section:
     found = coefficients(points(scale.rows // 5), repeats=REPEATS if is_whole else 1)
     kept = FILE if is_whole else work / "cost" / "measured.json"
     write_all({kept: json.dumps(found, indent=1, sort_keys=True) + "\n"})
+    return priced_section(Coefficients.from_json(found))
+
+
+def priced_section(measured: Coefficients) -> Section:
+    """The prices of some traffic, and what they were computed from."""
     # The example sends six metrics to CloudWatch; by default a model sends none.
-    measured, config = Coefficients.from_json(found), load_model(MODEL).model_copy(update={"metrics": "none"})
+    config = load_model(MODEL).model_copy(update={"metrics": "none"})
     figures, rows = list[Figure](), list[str]()
     for rows_a_day, cadence, limit in TRAFFIC:
         usd, line = priced(config, measured, rows_a_day, cadence)
@@ -68,7 +71,8 @@ def section(work: Path, scale: Scale) -> Section:
         rows.append(line)
     fixed = total(deployment_lines(measured, is_hourly=False))
     figures.append(Figure("a deployment without models", fixed, "USD a month", COMMAND))
-    return Section("What a model costs a month", figures, "\n".join([_NOTES, "", *_HEAD, *rows, "", *_taken(measured)]))
+    notes = "\n".join([_NOTES, "", *_HEAD, *rows, "", *_taken(measured)])
+    return Section("What a model costs a month", figures, notes, machine=measured.machine)
 
 
 def priced(config: ModelConfig, measured: Coefficients, rows_a_day: int, cadence: str) -> tuple[float, str]:
@@ -102,7 +106,8 @@ def coefficients(asked: Sequence[Point], *, repeats: int) -> dict[str, Any]:
         "machine": machine()["processor"],
         "columns": len(load_model(MODEL).features),
         "functions": {name: fitted(name, both) for name, both in by_function.items()},
-        "sizes": sizes(asked, taken),
+        "queries": scans(by_function["join_labels"]),
+        "sizes": sizes(by_function),
         "templates": counted_in_templates(),
     }
 
@@ -138,18 +143,19 @@ def solved(told: npt.NDArray[np.float64], taken: Sequence[float]) -> npt.NDArray
     return np.asarray(found / largest)
 
 
-def sizes(asked: Sequence[Point], taken: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Bytes of what is kept, from runs that wrote them."""
-    first = dict[str, tuple[Point, dict[str, Any]]]()
-    for point, found in zip(asked, taken, strict=True):
-        first.setdefault(point.function, (point, found["bytes"]))
-    (profiling, counted), (measuring, joined) = first["profile_logs"], first["measure_performance"]
-    rows, labels, judged = profiling.drivers["rows"], measuring.drivers["labels"], first["detect_drift"][1]
-    labelled_rows, labelled = max(
-        (point.drivers["window_rows"], found["bytes"]["labelled"])
-        for point, found in zip(asked, taken, strict=True)
-        if point.function == "measure_performance"
-    )
+def scans(taken: Sequence[tuple[Point, dict[str, Any]]]) -> list[dict[str, float]]:
+    """The bytes that each query of a window's join scans, anyway and a row."""
+    told = np.array([[1.0, point.drivers["window_rows"]] for point, _ in taken])
+    fits = (solved(told, both) for both in zip(*(found["scanned"] for _, found in taken), strict=True))
+    return [{"fixed_bytes": _short(fixed), "row_bytes": _short(row)} for fixed, row in fits]
+
+
+def sizes(taken: Mapping[str, Sequence[tuple[Point, dict[str, Any]]]]) -> dict[str, float]:
+    """Bytes of what is kept, from runs that wrote them; rows and labels as a window of ids at random has them."""
+    profiling, counted = taken["profile_logs"][0]
+    measuring, measured = taken["measure_performance"][0]
+    judged = taken["detect_drift"][0][1]["bytes"]
+    window, joined = max(taken["join_labels"], key=lambda each: each[0].drivers["window_rows"])
     with account() as world:
         records = list(lines_of(world, END, 0.5))
         record = sum(map(len, records)) / len(records)
@@ -158,11 +164,11 @@ def sizes(asked: Sequence[Point], taken: Sequence[dict[str, Any]]) -> dict[str, 
     return {
         "capture_record": _short(record - len(values) + 32 * 2),
         "capture_column": _short(column),
-        "part_row": _short(counted["predictions"] / rows + RANDOM_ID_BYTES),
-        "label": _short(joined["labels"] / labels),
-        "label_row": _short(labelled / labelled_rows + RANDOM_ID_BYTES / 2),
-        "day_object": _short(counted["profiles"] - 8 * rows),
-        "judgement": _short(judged["reports"] + judged["history"] + joined["reports"]),
+        "part_row": _short(joined["bytes"]["predictions"] / window.drivers["window_rows"]),
+        "label": _short(measured["bytes"]["labels"] / measuring.drivers["labels"]),
+        "label_row": _short(joined["bytes"]["labelled"] / window.drivers["window_rows"]),
+        "day_object": _short(counted["bytes"]["profiles"] - 8 * profiling.drivers["rows"]),
+        "judgement": _short(judged["reports"] + judged["history"] + measured["bytes"]["reports"]),
     }
 
 
@@ -175,7 +181,8 @@ def _taken(measured: Coefficients) -> list[str]:
     for name, function in measured.functions.items():
         more = ", ".join(f"a million {driver}: {work.cpu_seconds * 1e6:.3g}" for driver, work in function.per.items())
         lines.append(f"| {name} | {function.start_cpu_seconds:.2f} | {function.fixed.cpu_seconds:.2f} | {more} |")
-    return lines
+    each = ", ".join(f"{query.row_bytes:.3g}" for query in measured.queries)
+    return [*lines, "", f"Of a window that Athena joins, its {len(measured.queries)} queries scan {each} bytes a row."]
 
 
 _HEAD = (
@@ -184,10 +191,10 @@ _HEAD = (
     "| --- | " + "---: | " * 10 + "--- |",
 )
 _NOTES = (
-    f"USD with {SOURCE}. CPU seconds are those of this machine, AWS calls those of the handlers, both of a model with 20 features at two "
-    "sizes; windows are of 7 days. Assumptions: Lambda's own processor, the time that a call takes (5 to 30 ms), and the number of "
-    "capture objects (one in two minutes an instance, of two instances). Model Monitor: two monitors, as its processing jobs are priced, "
-    "without their storage, metrics and alarms. The models send no metrics (`metrics: none`, the "
-    "default). A model's part of the deployment is not in the table. `kedge cost` names every line for a "
-    "YAML of your own."
+    f"USD with {SOURCE}. CPU seconds are those of the machine below, AWS calls those of the handlers, bytes those that the offline "
+    "Athena scans, all of a model with 20 features at two sizes; windows are of 7 days. Assumptions: Lambda's own processor, the time "
+    "that a call takes (5 to 30 ms; a query of Athena's 10 s), and the number of capture objects (one in two minutes an instance, of "
+    "two instances). What Athena itself asks of S3 is left out. Model Monitor: two monitors, as its processing jobs are priced, without "
+    "their storage, metrics and alarms. The models send no metrics (`metrics: none`, the default). A model's part of the deployment is "
+    "not in the table. `kedge cost` names every line for a YAML of your own."
 )

@@ -26,10 +26,9 @@ from kedge.cost.runs import (
     share_of_ticks,
     watches_a_month,
     width_of,
-    window_bytes,
 )
 from kedge.cost.storage import DAYS_KEPT, GB, captures_of, kept_of_model, storage_lines
-from kedge.cost.work import READS_AT_ONCE, Coefficients, Function, Work
+from kedge.cost.work import QUERY_SECONDS, READS_AT_ONCE, Coefficients, Function, Work
 
 TB = 1e12
 _HEALTH_LIMITS = tuple(
@@ -43,9 +42,6 @@ KMS_REQUESTS_A_RUN = 5
 # Lambda asks a queue by five connections, and an answer without messages takes 20 seconds.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 POLLS_A_MONTH = 5 * 3 * 60 * HOURS_A_MONTH
-JOIN_SECONDS, JOIN_GB = 40, 1.0
-# How often Athena reads a window: the join, the slices of what was joined, and some twenty narrow columns for the other counts.
-READINGS = 3
 
 
 @dataclass(frozen=True)
@@ -207,11 +203,10 @@ def _watching(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> 
     yield from _of_runs("watching", sum(count for _, _, count in spent))
     if joins_on_athena(config, traffic, measured):
         judgements = DAYS_A_MONTH / DAYS_OF_A_RUN[config.cadence.judge]
-        scanned = judgements * READINGS * window_bytes(config, traffic, measured)
+        # A wider row is taken for wider in each query.
+        rows = traffic.rows_a_day * config.cadence.window_days * width
+        scanned = judgements * sum(query.billed_bytes(rows) for query in measured.queries)
         yield Line("watching", "Athena, TB that joins and counts read", scanned / TB, "Athena TB")
-        yield Line(
-            "watching", "Lambda join_labels, GB-seconds", judgements * JOIN_SECONDS * JOIN_GB, "Lambda GB-second"
-        )
 
 
 def _work(measured: Coefficients, run: Runs, width: float, metrics: Metrics = "all") -> Work:
@@ -226,7 +221,11 @@ def _work(measured: Coefficients, run: Runs, width: float, metrics: Metrics = "a
 
 
 def _added(measured: Coefficients, run: Runs) -> Work:
-    return measured.functions[run.function].per["models"].times(run.drivers["models"])
+    work = measured.functions[run.function].per["models"].times(run.drivers["models"])
+    # The measured models have endpoints; the metrics of this one have a line of their own.
+    return Work(
+        work.cpu_seconds, {call: n for call, n in work.calls.items() if call != "cloudwatch GetMetricData metric"}
+    )
 
 
 def _of_work(
@@ -276,7 +275,10 @@ def _assumptions(traffic: Traffic, measured: Coefficients, expire_days: int | No
         f"Data Capture writes {traffic.objects_a_day:,.0f} objects a day: {CAPTURE_OBJECTS_A_DAY} an instance, and no more than rows"
     )
     yield f"Lambda's core is as fast as the one that measured: {measured.machine}; each run starts a fresh environment"
-    yield f"a call takes 5 to 30 ms, and S3 answers {READS_AT_ONCE} reads at once"
+    yield (
+        f"a call takes 5 to 30 ms, S3 answers {READS_AT_ONCE} reads at once, and Athena a query in {QUERY_SECONDS:.0f} s; "
+        "what Athena itself asks of S3 is left out"
+    )
     yield f"rows cost in proportion to their columns; {measured.columns} were measured"
     but = (
         ""

@@ -81,6 +81,7 @@ def runs_of(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> It
     if joins_on_athena(config, traffic, measured):
         # One run folds the labels and asks for the join, another judges what was counted, whatever the rows.
         yield Runs("measure_performance", judgements, labels)
+        yield Runs("join_labels", judgements, window)
         yield Runs("measure_performance", judgements, {})
     else:
         yield Runs("measure_performance", judgements, labels | window)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,17 +16,25 @@ _READS = {"s3": "S3 read", "dynamodb": "DynamoDB read", "cloudwatch": "CloudWatc
 _WRITES = {"s3": "S3 write", "dynamodb": "DynamoDB write", "cloudwatch": "CloudWatch write"}
 _ALWAYS = {"sqs": "SQS request", "sns": "SNS publish"}
 _READING = ("Get", "Head", "Query", "BatchGet", "Describe")
-_FREE = {"s3 DeleteObject", "s3 DeleteObjects", "cloudwatch DescribeAlarms"}
+# Calls that are billed by their parts, which are counted beside them; only the call is waited for.
+_PARTS = {
+    "cloudwatch GetMetricData": "cloudwatch GetMetricData metric",
+    "dynamodb BatchGetItem": "dynamodb BatchGetItem item",
+}
+_MB, _MB_MIN = 1e6, 10
+_FREE = {"s3 DeleteObject", "s3 DeleteObjects", "cloudwatch DescribeAlarms", *_PARTS}
 # Seconds that a function waits for an answer within its region: an assumption, and the one that `benchmarks/fleet.py` makes.
 WAITS = {"S3 read": 0.02, "S3 write": 0.03, "DynamoDB read": 0.005, "DynamoDB write": 0.005, "SQS request": 0.01}
 OTHER_WAIT = 0.03
+# Another assumption: a query of Athena's is waited for from its start to its end.
+QUERY_SECONDS, _QUERY = 10.0, "athena StartQueryExecution"
 # Captures and labels are read this many at once (`lambdas/adapters/bucket/row_objects.py`).
 READS_AT_ONCE = 10
 
 
 @dataclass(frozen=True)
 class Work:
-    """CPU seconds on one core, and calls by service and operation.
+    """CPU seconds on one core, and calls by service and operation, with the parts of those that are billed by parts.
 
     >>> (Work(1.0, {"s3 GetObject": 2}) + Work(0.5, {"s3 GetObject": 1}).times(2)).calls
     {'s3 GetObject': 4}
@@ -59,11 +68,11 @@ class Work:
 
     def waited_seconds(self) -> float:
         """How long the calls take; objects of rows are read side by side."""
-        units = ((unit_of(name), calls) for name, calls in self.calls.items())
+        made = ((unit_of(_PARTS.get(name, name)), n) for name, n in self.calls.items() if name not in _PARTS.values())
         return sum(
             calls * WAITS.get(unit or "", OTHER_WAIT) / (READS_AT_ONCE if unit == "S3 read" else 1)
-            for unit, calls in units
-        )
+            for unit, calls in made
+        ) + QUERY_SECONDS * self.calls.get(_QUERY, 0)
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
@@ -119,6 +128,23 @@ class Function:
 
 
 @dataclass(frozen=True)
+class Query:
+    """What one of the queries of a window's join scans at Athena: compressed bytes, anyway and for each row of the window."""
+
+    fixed_bytes: float
+    row_bytes: float
+
+    def billed_bytes(self, rows: float) -> float:
+        """What Athena bills: each megabyte begun, at least ten (https://aws.amazon.com/athena/pricing/).
+
+        >>> query = Query(0.0, 20.0)
+        >>> query.billed_bytes(1000), query.billed_bytes(1_000_001)
+        (10000000.0, 21000000.0)
+        """
+        return max(math.ceil((self.fixed_bytes + self.row_bytes * rows) / _MB), _MB_MIN) * _MB
+
+
+@dataclass(frozen=True)
 class Coefficients:
     """Everything that was measured, and counted in the templates.
 
@@ -133,6 +159,8 @@ class Coefficients:
     templates : mapping
         How many `alarms`, `queues` with a function behind them, `keys` and scheduled `ticks` a month a deployment has, whatever
         its models are.
+    queries : tuple of Query
+        Those of a window that Athena joins and counts.
     machine : str
         What measured the CPU seconds.
     columns : int
@@ -142,21 +170,25 @@ class Coefficients:
     functions: Mapping[str, Function]
     sizes: Mapping[str, float]
     templates: Mapping[str, float]
+    queries: tuple[Query, ...]
     machine: str
     columns: int
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
-        """As `benchmarks/cost.py` wrote it."""
+        """As `python -m benchmarks cost` wrote it."""
         functions = {name: Function.from_json(one) for name, one in found["functions"].items()}
-        return cls(functions, found["sizes"], found["templates"], found["machine"], found["columns"])
+        queries = tuple(Query(**each) for each in found["queries"])
+        return cls(functions, found["sizes"], found["templates"], queries, found["machine"], found["columns"])
 
 
 def unit_of(call: str) -> str | None:
-    """The unit as which AWS bills a call; None where it is free.
+    """The unit as which AWS bills a call, or a part of one; None where it is free, or billed by its parts.
 
-    >>> [unit_of(call) for call in ("dynamodb BatchGetItem", "dynamodb PutItem", "s3 DeleteObject", "sqs SendMessageBatch")]
+    >>> [unit_of(call) for call in ("dynamodb Query", "dynamodb PutItem", "s3 DeleteObject", "sqs SendMessageBatch")]
     ['DynamoDB read', 'DynamoDB write', None, 'SQS request']
+    >>> [unit_of(call) for call in ("dynamodb BatchGetItem", "dynamodb BatchGetItem item")]
+    [None, 'DynamoDB read']
     """
     service, _, operation = call.partition(" ")
     if call in _FREE:

@@ -3,8 +3,8 @@
 The real service plans a query with Trino, reads and writes S3 as the caller, and ends it as SUCCEEDED, FAILED or CANCELLED.
 Imitated: UNLOAD of a SELECT, parsed in Athena's dialect (sqlglot) and executed by DuckDB; its tables (`offline.athena.tables`);
 a target that must be empty, files named as Athena names them, times without a zone; the manifest in the workgroup's own place;
-the permissions; failures with Athena's reasons; the workgroup's limit of bytes (of the columns of a table, unpacked), which ends a
-query as CANCELLED. A query takes no time on the account's clock: it is a function that waits for it, within one instant.
+the permissions; failures with Athena's reasons; the bytes that a query scans (`offline.athena.scans`), and the workgroup's limit of
+them, which ends it as CANCELLED. A query takes no time on the account's clock: it is a function that waits for it, within one instant.
 Not imitated, and an error: every other statement.
 """
 
@@ -24,6 +24,7 @@ from moto.athena.responses import AthenaResponse
 from moto.core.exceptions import JsonRESTError
 from moto.moto_api._internal import mock_random
 
+from offline.athena.scans import Scans
 from offline.athena.tables import QueryError, equalities, read_table
 from offline.iam.guard import Guard
 from offline.region import Region
@@ -53,14 +54,14 @@ class ScanLimitError(QueryError):
 def install(region: Region, guard: Guard) -> None:
     """Have moto's Athena run what it is asked."""
     start, describe = AthenaBackend.start_query_execution, AthenaResponse.get_query_execution
-    reasons: dict[str, str] = {}
+    reasons, scanned = dict[str, str](), dict[str, int]()
 
     def started(backend: AthenaBackend, query: str, *args: Any, **named: Any) -> str:
         select, target = _parsed(query)
         identifier = start(backend, query, *args, **named)
         execution = backend.executions[identifier]
         try:
-            _run(region, guard, execution, select, target)
+            scanned[identifier] = _run(region, guard, execution, select, target)
             execution.status = "SUCCEEDED"
         except ScanLimitError as error:
             execution.status, reasons[identifier] = "CANCELLED", str(error)
@@ -70,9 +71,11 @@ def install(region: Region, guard: Guard) -> None:
 
     def described(response: AthenaResponse) -> str:
         answer = json.loads(describe(response))
-        status = answer["QueryExecution"]["Status"]
-        if answer["QueryExecution"]["QueryExecutionId"] in reasons:
-            status["StateChangeReason"] = reasons[answer["QueryExecution"]["QueryExecutionId"]]
+        query = answer["QueryExecution"]
+        identifier = query["QueryExecutionId"]
+        if identifier in reasons:
+            query["Status"]["StateChangeReason"] = reasons[identifier]
+        query["Statistics"]["DataScannedInBytes"] = scanned.get(identifier, 0)
         return json.dumps(answer)
 
     region.patch(AthenaBackend, "start_query_execution", started)
@@ -100,14 +103,15 @@ def _refusal(message: str) -> JsonRESTError:
     return JsonRESTError("InvalidRequestException", message)
 
 
-def _run(region: Region, guard: Guard, execution: Execution, select: exp.Expression, target: str) -> None:
+def _run(region: Region, guard: Guard, execution: Execution, select: exp.Expression, target: str) -> int:
+    """Run a query, and return how many bytes it has scanned."""
     s3 = region.plain_client("s3")
     database = (execution.context or {}).get("Database", "default")  # type: ignore[attr-defined]  # moto types it as text
     try:
         bucket, prefix = split_uri(target)
         s3.get_bucket_location(Bucket=bucket)
         limit = execution.workgroup.configuration.get("BytesScannedCutoffPerQuery")
-        result = _executed(region, guard, select, database, limit)
+        result, scanned = _executed(region, guard, select, database, limit)
         _check_columns(result.schema)
         if s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"):
             raise QueryError(f"HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: {target}")
@@ -115,35 +119,37 @@ def _run(region: Region, guard: Guard, execution: Execution, select: exp.Express
         bucket, key = split_uri(execution.workgroup.configuration["ResultConfiguration"]["OutputLocation"])
         manifest = "".join(f"{uri}\n" for uri in written)
         s3.put_object(Bucket=bucket, Key=f"{key}{execution.id}-manifest.csv", Body=manifest.encode())
+        return scanned
     except ClientError as error:
         raise QueryError(f"PERMISSION_DENIED: {error.response['Error']['Message']}") from error
 
 
-def _executed(region: Region, guard: Guard, select: exp.Expression, database: str, limit: int | None) -> pa.Table:
+def _executed(
+    region: Region, guard: Guard, select: exp.Expression, database: str, limit: int | None
+) -> tuple[pa.Table, int]:
     import duckdb
     from sqlglot import exp
 
-    scanned, read = 0, dict[Any, pa.Table]()
     with duckdb.connect(config={"threads": 1}) as connection:
         for macro in TRINO_FUNCTIONS:
             connection.execute(macro)
-        for place, table in enumerate(list(select.find_all(exp.Table))):
-            # Each mention is a scan that counts, of the same rows: here they are read once.
+        scans, known = Scans(connection), dict[Any, str]()
+        for table in list(select.find_all(exp.Table)):
+            # Each mention is a scan of the same rows: here they are read once.
             what = (table.db, table.name, *sorted(equalities(table)))
-            if what not in read:
-                read[what] = read_table(region, guard, table, database)
-            found = read[what]
-            scanned += found.nbytes
-            if limit is not None and scanned > limit:
-                raise ScanLimitError("Bytes scanned limit was exceeded")
-            connection.register(f"table_{place}", found)
-            table.set("this", exp.to_identifier(f"table_{place}"))
+            if what not in known:
+                known[what] = scans.register(read_table(region, guard, table, database))
+            table.set("this", exp.to_identifier(known[what]))
             table.set("db", None)
         for digest in list(select.find_all(exp.SHA2)):
             # Trino's is of bytes; DuckDB's is their text already.
             digest.replace(exp.Unhex(this=digest.copy()))
+        sql = select.sql("duckdb")
         try:
-            return connection.execute(select.sql("duckdb")).fetch_arrow_table()
+            scanned = scans.bytes_of(sql)
+            if limit is not None and scanned > limit:
+                raise ScanLimitError("Bytes scanned limit was exceeded")
+            return connection.execute(sql).fetch_arrow_table(), scanned
         except duckdb.Error as error:
             raise QueryError(f"SYNTAX_ERROR: {error}") from error
 

@@ -7,7 +7,9 @@ lacks them; types that must agree; `"$path"`; times by the millisecond. A table 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -40,20 +42,29 @@ class QueryError(Exception):
     """Athena's reason why a query failed."""
 
 
-def read_table(region: Region, guard: Guard, named: exp.Table, database: str) -> pa.Table:
+@dataclass(frozen=True)
+class TableRows:
+    """A table's rows, and what each column weighs in the files, compressed; a partition's column and `"$path"` weigh nothing."""
+
+    rows: pa.Table
+    chunk_bytes: Mapping[str, int]
+
+
+def read_table(region: Region, guard: Guard, named: exp.Table, database: str) -> TableRows:
     """Read what a query's table holds, in the name of who asks."""
     table = _described(region, guard, named.db or database, named.name)
     values = _injected(table, named)
     files = [(uri, body) for uri, body in _files(region.plain_client("s3"), table, values)]
     columns = {each["Name"]: each["Type"] for each in table["StorageDescriptor"]["Columns"]}
     schema = pa.schema([*((name, _type(kind)) for name, kind in columns.items())])
-    rows = [_read(uri, body, columns) for uri, body in files]
+    sizes = Counter[str]()
+    rows = [_read(uri, body, columns, sizes) for uri, body in files]
     found = pa.concat_tables([schema.empty_table(), *rows])
     paths = [uri for (uri, _), table in zip(files, rows, strict=True) for _ in range(table.num_rows)]
     beside = {"$path": paths} | {name: [value] * found.num_rows for name, value in values.items()}
     for name, texts in beside.items():
         found = found.append_column(name, pa.array(texts, pa.string()))
-    return found
+    return TableRows(found, sizes)
 
 
 def _described(region: Region, guard: Guard, database: str, name: str) -> dict[str, Any]:
@@ -138,7 +149,7 @@ def _type(kind: str) -> pa.DataType:
     return TYPES[kind]
 
 
-def _read(uri: str, body: bytes, columns: dict[str, str]) -> pa.Table:
+def _read(uri: str, body: bytes, columns: dict[str, str], sizes: Counter[str]) -> pa.Table:
     file = pq.ParquetFile(pa.BufferReader(body))
     names = file.schema_arrow.names
     in_file = {name.lower(): name for name in reversed(names)} | {name: name for name in names}
@@ -149,7 +160,13 @@ def _read(uri: str, body: bytes, columns: dict[str, str]) -> pa.Table:
             found[name] = pa.nulls(rows.num_rows, _type(kind))
             continue
         found[name] = _column(rows.column(in_file[name]), name, kind, uri)
+        sizes[name] += _chunk_bytes(file.metadata, names.index(in_file[name]))
     return pa.table(found)
+
+
+def _chunk_bytes(metadata: pq.FileMetaData, place: int) -> int:
+    groups = (metadata.row_group(group) for group in range(metadata.num_row_groups))
+    return int(sum(group.column(place).total_compressed_size for group in groups))
 
 
 def _column(values: Any, name: str, kind: str, uri: str) -> Any:

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 import benchmarks.__main__ as command
 from benchmarks import capture, cold_start, data, fleet, judging, label_join, measure, peers
-from benchmarks.results import Figure, Section, write
+from benchmarks.results import RESULTS, Figure, Section, write
 from benchmarks.runtime_api import RuntimeApi
 from benchmarks.scale import Scale
 from kedge.capture.records import parse_capture_files
@@ -62,14 +62,23 @@ def test_a_figure_stands_beside_its_command_and_says_whether_its_limit_is_kept(t
     assert "a note" in lines
 
 
-def test_sections_measured_earlier_stay_on_the_page(tmp_path, monkeypatch):
-    for name in ("judging", "capture"):
-        page = Section(name.title(), [Figure(f"{name} 1", 1.0, "s", "c")])
-        monkeypatch.setattr(f"benchmarks.{name}.section", lambda work, scale, page=page: page)
-    for name in ("capture", "judging"):
-        command.main([name], scale=TINY, work=tmp_path, results=tmp_path / "RESULTS.md")
-    text = (tmp_path / "RESULTS.md").read_text()
-    assert text.index("judging 1") < text.index("capture 1")
+def test_sections_measured_earlier_stay_on_the_page_and_one_measured_again_takes_its_own_place(tmp_path, monkeypatch):
+    page = tmp_path / "RESULTS.md"
+    for name, value in (("judging", 1.0), ("capture", 2.0), ("judging", 3.0)):
+        found = Section(name.title(), [Figure(name, value, "s", "c")], "| a | table |")
+        monkeypatch.setattr(f"benchmarks.{name}.section", lambda work, scale, found=found: found)
+        command.main([name], scale=TINY, work=tmp_path, results=page)
+    lines = page.read_text().splitlines()
+    assert [line for line in lines if line.startswith("## ")] == ["## Judging", "## Capture"]
+    assert [line[:15] for line in lines if " s |" in line] == ["| judging | 3 s", "| capture | 2 s"]
+    assert lines.count("| a | table |") == 2
+
+
+def test_the_page_is_written_as_it_is_read(tmp_path):
+    page = tmp_path / "RESULTS.md"
+    page.write_text(RESULTS.read_text())
+    write([], path=page)
+    assert page.read_text().partition("\n## ")[2] == RESULTS.read_text().partition("\n## ")[2]
 
 
 def test_every_section_is_a_module_that_can_measure():

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.cost import pricing
 from benchmarks.cost.points import Point, points, run
+from benchmarks.results import RESULTS
 from benchmarks.scale import Scale
 from cli.cost.coefficients import read_coefficients
 from kedge.cost.estimate import estimate
@@ -15,6 +16,7 @@ from kedge.cost.work import Work
 from lambdas.adapters.models import load_model
 from tests.handlers.monitor_world import MODEL
 
+REMEDY = "python -m benchmarks.cost templates"
 TRUE = {"rows": 3e-6, "objects": 2e-3}
 
 
@@ -69,10 +71,25 @@ def test_the_kept_coefficients_price_a_model_and_the_table_is_that_price():
     assert estimate(config, measured, rows_a_day=10_000).usd > 0
 
 
+def test_the_page_prices_the_kept_coefficients():
+    section = pricing.priced_section(read_coefficients())
+    assert f"## {section.title}\n\n{section.text()}\n" in RESULTS.read_text(encoding="utf-8"), REMEDY
+
+
+def test_a_window_that_athena_joins_is_scanned_by_its_queries_and_by_the_row():
+    small, large = (point for point in points(1200) if point.function == "join_labels")
+    taken = [(point, {"scanned": [100, 50 + 3 * int(point.drivers["window_rows"])]}) for point in (small, large)]
+    fixed, by_row = pricing.scans(taken)
+    assert fixed == {"fixed_bytes": pytest.approx(100), "row_bytes": 0}
+    assert by_row == {"fixed_bytes": pytest.approx(50), "row_bytes": pytest.approx(3)}
+
+
 @pytest.mark.slow
 def test_every_function_is_measured_and_the_section_is_written(tmp_path):
     found = pricing.section(tmp_path, Scale.tiny())
     kept = json.loads((tmp_path / "cost" / "measured.json").read_text())
     assert kept["functions"].keys() == read_coefficients().functions.keys()
+    asked = kept["functions"]["join_labels"]["fixed"]["calls"]["athena StartQueryExecution"]
+    assert len(kept["queries"]) == asked == 4
     assert all(figure.value > 0 for figure in found.figures)
     assert "| 10,000 daily |" in found.notes

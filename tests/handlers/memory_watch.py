@@ -26,9 +26,14 @@ import importlib, json, sys, time
 from collections import Counter
 from types import SimpleNamespace
 from botocore.client import BaseClient
-calls, read, make = [], [], BaseClient._make_api_call
+calls, read, make = Counter(), [], BaseClient._make_api_call
 def counting(client, operation, params):
-    calls.append(f"{client.meta.service_model.service_name} {operation}")
+    call = f"{client.meta.service_model.service_name} {operation}"
+    calls[call] += 1
+    if operation == "GetMetricData":
+        calls[f"{call} metric"] += len(params["MetricDataQueries"])
+    if operation == "BatchGetItem":
+        calls[f"{call} item"] += sum(len(of_table["Keys"]) for of_table in params["RequestItems"].values())
     answer = make(client, operation, params)
     if operation == "GetObject":
         read.append((params["Key"].partition("/")[0], answer["ContentLength"]))
@@ -46,7 +51,7 @@ except Exception as failed:
     error = f"{type(failed).__name__}: {failed}"
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps({"mib": int(peak.split()[1]) / 1024, "start_cpu_s": started, "cpu_s": time.process_time() - started,
-    "calls": Counter(calls), "read_bytes": {top: sum(size for name, size in read if name == top) for top, _ in read},
+    "calls": calls, "read_bytes": {top: sum(size for name, size in read if name == top) for top, _ in read},
     "answer": answer, "error": error}))
 """
 
@@ -86,6 +91,7 @@ def run_apart(handler: str, event: dict[str, Any], *, seconds: float = 600, code
     """Run a handler as Lambda would, from the repository or a function's own code; return its peak in MiB, its answer or error, and its work.
 
     The CPU seconds are those of the start (Python and the imports) and of the handler; the calls are counted by service and operation.
+    Of a call that AWS bills by its parts these are counted besides: "dynamodb BatchGetItem item", "cloudwatch GetMetricData metric".
     """
     done = subprocess.run(
         [sys.executable, "-c", _RUN, handler, str(seconds)],

@@ -25,6 +25,8 @@ from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile, encode_day
 from kedge.profile.encoding import decode_baseline, encode_baseline
 from kedge.profile.freezing import freeze_baseline
+from kedge.slices.counts import slice_reference
+from kedge.slices.encoding import encode_slices
 from lambdas.adapters.bucket import days
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
@@ -122,6 +124,14 @@ class Monitor(World):
         counts = count_binary(scores, labels, threshold=0.5)
         reference = {"counts": counts.to_json(), "metrics": {}, "estimator": estimator.to_json()}
         self.put(f"baselines/{MODEL}/{version}/reference.json", json.dumps(reference).encode())
+
+    def freeze_slices(self, version: str = "1") -> None:
+        """Store the slices of last summer's bookings, as the model that was frozen answered them."""
+        rows = load_bookings("2015-07-01", "2015-10-01")
+        holdout = rows.append_column(self.config.prediction.name, pa.array(scored(rows, skill=0.8)[0]))
+        baseline = decode_baseline(self.read(f"baselines/{MODEL}/{version}.npz"))
+        slices = slice_reference(baseline, holdout, self.config)
+        self.put(f"baselines/{MODEL}/{version}/slices.npz", encode_slices(slices))
 
     def capture(
         self, rows: pa.Table, scores: Any, *, version: str = "1", name: str = "a", variant: str | None = None

@@ -9,9 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from kedge.own_columns import COLLECTED, LABEL, ROW_ID, TIME
-from kedge.profile.encoding import decode_baseline
-from kedge.slices.counts import slice_reference
-from kedge.slices.encoding import encode_slices
 from kedge.window_sql.joined import REPEATED
 from lambdas.adapters import athena_joins
 from lambdas.adapters.state import champions
@@ -20,7 +17,7 @@ from lambdas.steps.requests import JudgeRequest
 from tests.athena_sql import count_plan
 from tests.handlers.bookings import load_bookings
 from tests.handlers.memory_watch import endpoint, run_apart
-from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, message, monitor_world, scored
+from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, message, monitor_world
 
 NOW = datetime(2016, 1, 4, 2, tzinfo=UTC)
 WINDOW = {"start": "2015-12-07T00:00:00Z", "end": "2016-01-04T00:00:00Z"}
@@ -34,12 +31,7 @@ def world(monkeypatch):
     with monitor_world(monkeypatch) as world, endpoint(monkeypatch):
         world.freeze()
         world.promote(datetime(2015, 10, 1, tzinfo=UTC), training_end=datetime(2015, 9, 30, tzinfo=UTC))
-        rows = load_bookings("2015-07-01", "2015-10-01")
-        scores, labels = scored(rows, skill=0.8)
-        holdout = rows.append_column(world.config.prediction.name, pa.array(scores))
-        holdout = holdout.drop_columns(["label"]).append_column("label", pa.array(labels))
-        baseline = decode_baseline(world.read(f"baselines/{MODEL}/1.npz"))
-        world.put(f"baselines/{MODEL}/1/slices.npz", encode_slices(slice_reference(baseline, holdout, world.config)))
+        world.freeze_slices()
         yield world
 
 

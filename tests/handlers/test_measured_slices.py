@@ -13,9 +13,6 @@ import pytest
 from kedge.config.policies import PerformanceLimit, SegmentPolicy
 from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import read_outcomes
-from kedge.profile.encoding import decode_baseline
-from kedge.slices.counts import slice_reference
-from kedge.slices.encoding import encode_slices
 from lambdas.adapters.state import champions
 from lambdas.handlers import detect_drift
 from lambdas.handlers.measure_performance import Settings, WindowToMeasure, measure, stretch_of
@@ -37,8 +34,7 @@ def world(monkeypatch):
         outcomes, _ = read_outcomes(holdout, world.config.prediction.name, "label", world.config)
         reference = {"counts": count_outcomes(outcomes, world.config).to_json()}
         world.put(f"baselines/{MODEL}/1/reference.json", json.dumps(reference).encode())
-        baseline = decode_baseline(world.read(f"baselines/{MODEL}/1.npz"))
-        world.put(f"baselines/{MODEL}/1/slices.npz", encode_slices(slice_reference(baseline, holdout, world.config)))
+        world.freeze_slices()
         world.promote(datetime(2015, 10, 1, tzinfo=UTC), training_end=datetime(2015, 9, 30, tzinfo=UTC))
         yield world
 

@@ -8,12 +8,12 @@ from kedge.config.prices import USD
 from kedge.config.reading import parse_model_config
 from kedge.cost.estimate import alarms_of_model, deployment_lines, estimate
 from kedge.cost.lines import total
-from kedge.cost.work import Coefficients, Function, Work
+from kedge.cost.work import Coefficients, Function, Query, Work
 from tests.builders import YAML, make_config
 
 NAMES = (
     "profile_logs", "measure_performance", "detect_drift", "decide_retraining", "write_pages", "settle", "watch_captures",
-    "keep_history", "send_digest", "expire_captures",
+    "keep_history", "send_digest", "expire_captures", "join_labels",
 )  # fmt: skip
 TICKS = ("fan_out hour", "fan_out profile", "fan_out judge", "watch_monitor")
 # A gigabyte is a second and a core: 2,048 MiB have one core, and are two gigabytes.
@@ -36,9 +36,8 @@ def measured(**changes):
         "judgement": 1e5,
     }
     templates = {"alarms": 46, "keys": 1, "queues": 9, "ticks": 2381}
-    return Coefficients(
-        **{"functions": functions, "sizes": sizes, "templates": templates, "machine": "a core", "columns": 3, **changes}
-    )
+    found = {"functions": functions, "sizes": sizes, "templates": templates, "machine": "a core", "columns": 3}
+    return Coefficients(**found | {"queries": (Query(1e6, 50.0), Query(0.0, 1.0))} | changes)
 
 
 def line(found, what):
@@ -165,12 +164,24 @@ def with_endpoint(yaml):
     return parse_model_config(YAML.replace("endpoint: {name: parcels}\n", "") + yaml, source="parcels.yaml")
 
 
-def test_a_large_window_is_joined_on_athena_and_paid_by_its_bytes():
+def test_a_large_window_is_joined_on_athena_and_paid_by_what_its_queries_scan():
     found = estimate(make_config(DAILY), measured(), rows_a_day=1_000_000)
-    # 7 days of 40 bytes a row and label are 280 MB, above the 256 MiB of the YAML's default.
-    assert line(found, "Athena, TB that joins and counts read").quantity == pytest.approx(DAYS * 3 * 280e6 / 1e12)
+    # 7 days of 40 bytes a row and label are 280 MB, above the 256 MiB of the YAML's default. One query scans a megabyte and
+    # 50 bytes of each of 7 million rows; the other seven megabytes, and ten are billed.
+    assert line(found, "Athena, TB that joins and counts read").quantity == pytest.approx(DAYS * (351e6 + 10e6) / 1e12)
+    wide = estimate(make_config(DAILY), measured(columns=1), rows_a_day=1_000_000)
+    assert line(wide, "Athena, TB that joins and counts read").quantity == pytest.approx(DAYS * (701e6 + 14e6) / 1e12)
     few = estimate(make_config(DAILY), measured(), rows_a_day=900_000)
     assert not [each for each in few.lines if each.unit == "Athena TB"]
+
+
+def test_who_joins_on_athena_waits_for_each_query():
+    asks = Function(1024, 900, 0.0, Work(0.0, {"athena StartQueryExecution": 4, "athena GetQueryExecution": 8}), {})
+    found = estimate(
+        make_config(DAILY), measured(functions=measured().functions | {"join_labels": asks}), rows_a_day=1_000_000
+    )
+    # Ten seconds a query, and twelve calls of 30 ms, at one gigabyte.
+    assert line(found, "Lambda join_labels, GB-seconds").quantity == pytest.approx(DAYS * (40 + 12 * 0.03))
 
 
 def test_the_endpoints_errors_are_looked_at_twice_a_day_unless_they_have_an_alarm():

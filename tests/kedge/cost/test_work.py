@@ -33,6 +33,20 @@ def test_calls_are_waited_for_and_reads_of_objects_ten_at_once():
     )
 
 
+def test_a_call_of_many_parts_is_waited_for_once_and_billed_by_each():
+    work = Work(
+        0,
+        {
+            "dynamodb BatchGetItem": 1,
+            "dynamodb BatchGetItem item": 90,
+            "cloudwatch GetMetricData": 1,
+            "cloudwatch GetMetricData metric": 3,
+        },
+    )
+    assert work.billed() == {"DynamoDB read": 90, "CloudWatch read": 3}
+    assert work.waited_seconds() == pytest.approx(0.005 + 0.03)
+
+
 @pytest.mark.parametrize(
     ("call", "unit"),
     [

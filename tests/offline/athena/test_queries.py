@@ -42,8 +42,12 @@ def make_table(account, name, *, location="s3://data/rows/", reader="parquet.Map
     account.client("glue").create_table(DatabaseName="d", TableInput=table)
 
 
-def ask(account, select, *, client=None, target="s3://data/out/", workgroup="w"):
+def ask(account, select, **asked):
     """Unload a SELECT; return the query's status."""
+    return execution(account, select, **asked)["Status"]
+
+
+def execution(account, select, *, client=None, target="s3://data/out/", workgroup="w"):
     client = client or account.client("athena")
     query = client.start_query_execution(
         QueryString=f"UNLOAD ({select}) TO '{target}' WITH (format = 'PARQUET')",
@@ -51,7 +55,7 @@ def ask(account, select, *, client=None, target="s3://data/out/", workgroup="w")
         ResultConfiguration={"OutputLocation": "s3://data/athena/queries/"},
         WorkGroup=workgroup,
     )["QueryExecutionId"]
-    return client.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
+    return client.get_query_execution(QueryExecutionId=query)["QueryExecution"]
 
 
 def written(account, prefix="out/"):
@@ -128,10 +132,36 @@ def test_a_query_that_would_read_more_than_the_workgroup_allows_is_cancelled(ath
     athena.client("athena").create_work_group(Name="limited", Configuration=limited)
     few = ask(athena, "SELECT name FROM t", target="s3://data/few/", workgroup="limited")
     assert few["State"] == "SUCCEEDED"
-    put(athena, "rows/large", pa.table({"size": np.zeros(1_300_000)}))
-    status = ask(athena, "SELECT name FROM t", workgroup="limited")
+    put(athena, "rows/large", pa.table({"size": np.random.default_rng(1).random(1_300_000)}))
+    few = ask(athena, "SELECT name FROM t", target="s3://data/narrow/", workgroup="limited")
+    assert few["State"] == "SUCCEEDED"
+    status = ask(athena, "SELECT size FROM t", workgroup="limited")
     assert (status["State"], status["StateChangeReason"]) == ("CANCELLED", "Bytes scanned limit was exceeded")
     assert written(athena) == []
+
+
+@pytest.mark.parametrize(
+    ("select", "columns"),
+    [
+        ("SELECT size FROM t", ["size"]),
+        ("SELECT size FROM t WHERE name = 'a'", ["name", "size"]),
+        ('SELECT sum(y) AS s FROM (SELECT *, size * 2 AS y, "$path" AS p FROM t) AS q', ["size"]),
+        ("SELECT count(*) AS n FROM t", []),
+        ("SELECT size FROM t UNION ALL SELECT size FROM t WHERE name = 'b'", ["size", "size", "name"]),
+        ("SELECT a.size FROM t AS a JOIN t AS b ON a.name = b.name", ["size", "name", "name"]),
+    ],
+    ids=["a column", "a filter", "what a query in a query leaves out", "no column", "two scans", "a join"],
+)
+def test_a_query_scans_the_compressed_chunks_of_the_columns_that_it_reads_in_each_scan(athena, select, columns):
+    put(athena, "rows/two", pa.table({"size": np.random.default_rng(1).random(1000)}))
+    chunks = dict.fromkeys(("name", "size"), 0)
+    for key in ("rows/one", "rows/two"):
+        body = athena.client("s3").get_object(Bucket="data", Key=key)["Body"].read()
+        group = pq.ParquetFile(io.BytesIO(body)).metadata.row_group(0)
+        for place in range(group.num_columns):
+            chunks[group.column(place).path_in_schema.lower()] += group.column(place).total_compressed_size
+    scanned = execution(athena, select)["Statistics"]["DataScannedInBytes"]
+    assert scanned == sum(chunks[name] for name in columns)
 
 
 def test_a_target_that_holds_something_is_not_written_to(athena):

@@ -1,8 +1,10 @@
 """What Athena selects for a retraining is what the function would have selected itself, however awkward the rows are."""
 
+import base64
 import io
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -205,7 +207,10 @@ def test_a_year_that_the_workgroup_does_not_let_athena_read_is_an_error_with_its
     place = {"OutputLocation": f"s3://{DATA}/athena/queries/"}
     limited = {"ResultConfiguration": place, "BytesScannedCutoffPerQuery": 10**7}
     world.account.client("athena").create_work_group(Name="limited", Configuration=limited)
-    long = {"kedge_row_id": "x" * 10**7, "kedge_time": NOW - timedelta(days=10), "amount": 1.0, "prediction": "0"}
+    packed = base64.b64encode(
+        np.random.default_rng(1).bytes(9 * 10**6)
+    ).decode()  # 12 MB that no compression makes smaller
+    long = {"kedge_row_id": packed, "kedge_time": NOW - timedelta(days=10), "amount": 1.0, "prediction": "0"}
     world.answer(config(ALWAYS), "3", date(2016, 1, 22), [long])
     with pytest.raises(JoinCancelledError, match=r"training\.window_days .* raise SCANNED_BYTES_MAX"):
         world.snapshot(config(ALWAYS), workgroup="limited")
