@@ -83,11 +83,14 @@ class Warehouse:
                     for uri in listed.decode().split():
                         found.append(_part(self._objects[uri.split("/", 3)[3]], schema, partitions | {"$path": uri}))
             self._keep(table.name, pa.concat_tables(found))
-        schema = pa.schema([*((n, _ARROW[k]) for n, k in LABELS), ("model", pa.string()), ("date", pa.string())])
+        beside = ("model", "date", "$path")
+        schema = pa.schema([*((n, _ARROW[k]) for n, k in LABELS), *((name, pa.string()) for name in beside)])
         labels = [schema.empty_table()]
-        for key, body in self._below("labelled/", "/labels.parquet"):
-            _, model, date, _ = key.split("/")
-            labels.append(_part(body, schema, {"model": model, "date": date.removeprefix("date=")}))
+        for key, body in self._below("labelled/", ".parquet"):
+            _, model, *date, _ = key.split("/")
+            if date:
+                values = (model, date[0].removeprefix("date="), key)
+                labels.append(_part(body, schema, dict(zip(beside, values, strict=True))))
         self._keep("labels", pa.concat_tables(labels))
         names = {name: f'"{DATABASE}"."{name}"' for name in (*(table.name for table in tables), "labels")}
         self._view("predictions", predictions_sql(tables, names), [name for name, _ in COLUMNS])

@@ -33,16 +33,20 @@ def reference_join(
     start: datetime,
     end: datetime,
 ) -> pa.Table:
-    """Each answer of `[start, end)` with its label; of several of one id the last collected, then that of the later day."""
+    """Each answer of `[start, end)` with its label; of several the last collected, then the greater source, then the later day."""
     last: dict[str, Mapping[str, Any]] = {}
     for day in sorted(labels):
         for label in labels[day]:
             known = last.get(label["kedge_row_id"])
-            if known is None or label["kedge_collected"] >= known["kedge_collected"]:
+            if known is None or _place(label) >= _place(known):
                 last[label["kedge_row_id"]] = label
     schema = joined_schema(config, columns)
     rows = [row for part in parts for row in part.to_pylist() if start <= row["kedge_time"] < end]
     return pa.Table.from_pylist([row | dict(last.get(row["kedge_row_id"], {})) for row in rows], schema)
+
+
+def _place(label: Mapping[str, Any]) -> tuple[datetime, str]:
+    return label["kedge_collected"], label.get("kedge_source") or ""
 
 
 def as_set(table: pa.Table) -> list[tuple[Any, ...]]:

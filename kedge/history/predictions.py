@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kedge.columns.casting import prediction_of
 from kedge.config.model import ModelConfig
-from kedge.own_columns import COLLECTED, EVENT_ID, LABEL, ROW_ID, TIME
+from kedge.own_columns import COLLECTED, EVENT_ID, LABEL, ROW_ID, SOURCE, TIME
 
 # What the view shows: name, and Trino's type.
 COLUMNS = (
@@ -50,7 +50,7 @@ class AnswersTable:
 
 
 # The labels of all models: every label is a text.
-LABELS = ((ROW_ID, "string"), (LABEL, "string"), (COLLECTED, "timestamp"))
+LABELS = ((ROW_ID, "string"), (LABEL, "string"), (COLLECTED, "timestamp"), (SOURCE, "string"))
 
 
 def answers_tables(models: Iterable[ModelConfig]) -> tuple[AnswersTable, ...]:
@@ -87,7 +87,8 @@ def predictions_sql(tables: Iterable[AnswersTable], names: Mapping[str, str]) ->
         f"FROM (\n{answers}\n) AS a\n"
         "LEFT JOIN (\n"
         f'  SELECT model, "{ROW_ID}" AS row_id, "{LABEL}" AS label, "{COLLECTED}" AS label_collected,\n'
-        f'    row_number() OVER (PARTITION BY model, "{ROW_ID}" ORDER BY "{COLLECTED}" DESC, "date" DESC) AS place\n'
+        f'    row_number() OVER (PARTITION BY model, "{ROW_ID}"\n'
+        f'      ORDER BY "{COLLECTED}" DESC, "{SOURCE}" DESC, "$path" DESC) AS place\n'
         f"  FROM {names['labels']}\n"
         ") AS l ON l.model = a.model AND l.row_id = a.row_id AND l.place = 1"
     )

@@ -118,7 +118,8 @@ def last_collected(labels: pa.Table) -> pa.Table:
     if len(ids.dictionary) == labels.num_rows:
         return labels
     sources = pc.dictionary_encode(labels.column(SOURCE).combine_chunks())
-    places = pc.rank(sources.dictionary).to_numpy()[sources.indices.to_numpy()]
+    # One without a source, whose index is -1, comes before all others.
+    places = np.append(pc.rank(sources.dictionary), 0)[pc.fill_null(sources.indices, -1).to_numpy()]
     codes, collected = ids.indices.to_numpy(), labels.column(COLLECTED).cast(pa.int64()).to_numpy()
     order = np.lexsort((places, collected, codes))
     last = np.append(codes[order][1:] != codes[order][:-1], True)

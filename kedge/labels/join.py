@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kedge.arrays import Ints
-from kedge.labels.fold import in_schema, label_schema
-from kedge.own_columns import COLLECTED, LABEL, ROW_ID, SOURCE
+from kedge.labels.fold import in_schema, label_schema, last_collected
+from kedge.own_columns import ROW_ID, SOURCE
 
 Words = list[NDArray[np.uint64]]
 _WORD_BYTES = 8
@@ -177,8 +177,8 @@ def join_labels(answered: pa.Table, labels: Iterable[pa.Table], fields: Sequence
     answered : Table
         `kedge_row_id`, `kedge_time` and any other columns.
     labels : iterable of Table
-        Days of labels in their order, each id once in a day. If an id has labels on several days, the one collected last
-        counts; if they were collected at once, that of the later day.
+        Objects of label days in their order. If an id has several labels, the one collected last counts; if they were collected at
+        once, the one with the greater source, then that of the later object.
     fields : sequence of str
         The extra fields of the label records.
 
@@ -192,13 +192,30 @@ def join_labels(answered: pa.Table, labels: Iterable[pa.Table], fields: Sequence
     >>> join_labels(pa.table({"kedge_row_id": ["a", "b"], "kedge_time": [0, 0]}), [day], []).column("label").to_pylist()
     [None, '1']
     """
-    schema = pa.schema([field for field in label_schema(fields) if field.name != SOURCE])
-    known = pa.concat_tables([schema.empty_table(), *(in_schema(day, schema) for day in labels)]).combine_chunks()
-    last, _ = last_answers(known.column(ROW_ID), seconds_of(known.column(COLLECTED)), known.column(LABEL))
-    known = known if len(last) == known.num_rows else known.take(pa.array(last))
+    nothing = _source_packed(label_schema(fields).empty_table())
+    known = pa.concat_tables([nothing, *(_source_packed(in_schema(day, label_schema(fields))) for day in labels)])
+    known = known.combine_chunks()
+    if not all_different(known.column(ROW_ID)):
+        known = last_collected(known)
     places = places_of(answered.column(ROW_ID), known.column(ROW_ID))
-    found = known.drop_columns([ROW_ID]).take(pa.array(places, mask=places < 0))
+    found = known.drop_columns([ROW_ID, SOURCE]).take(pa.array(places, mask=places < 0))
     return pa.table([*answered.columns, *found.columns], schema=pa.schema([*answered.schema, *found.schema]))
+
+
+def of_ids(labels: Iterable[pa.Table], ids: Any) -> Iterator[pa.Table]:
+    """Of labels those that have one of some ids: as many as the ids, however many labels there are.
+
+    >>> [few.num_rows for few in of_ids([pa.table({"kedge_row_id": ["a", "b"]})], pa.array(["b", "c"]))]
+    [1]
+    """
+    for each in labels:
+        yield each.filter(pc.is_in(each.column(ROW_ID), value_set=_whole(ids)))
+
+
+def _source_packed(labels: pa.Table) -> pa.Table:
+    """Each source's text once: few files hold many labels."""
+    place = labels.column_names.index(SOURCE)
+    return labels.set_column(place, SOURCE, pc.dictionary_encode(labels.column(SOURCE)))
 
 
 def seconds_of(times: Any) -> NDArray[np.float64]:

@@ -87,7 +87,8 @@ def joined_schema(config: ModelConfig, columns: Sequence[str]) -> pa.Schema:
     ['kedge_row_id', 'kedge_time', 'prediction', 'label', 'kedge_collected']
     """
     answers = answers_schema(config)
-    return pa.schema([*(answers.field(name) for name in (ROW_ID, TIME, *columns)), *list(_labels_read(config))[1:]])
+    of_labels = [field for field in label_schema(config.labels.fields) if field.name not in (ROW_ID, SOURCE)]
+    return pa.schema([*(answers.field(name) for name in (ROW_ID, TIME, *columns)), *of_labels])
 
 
 def answers_table(config: ModelConfig, columns: Sequence[str], *, location: str) -> CatalogueTable:
@@ -111,7 +112,8 @@ def labels_table(config: ModelConfig, *, location: str) -> CatalogueTable:
     ColumnsAlikeError
         Athena could not tell two of the files' columns apart.
     """
-    return _table(config, "labels", _labels_read(config), label_schema(config.labels.fields).names, location)
+    schema = label_schema(config.labels.fields)
+    return _table(config, "labels", schema, schema.names, location)
 
 
 def join_sql(
@@ -120,7 +122,8 @@ def join_sql(
     """Athena's SELECT of the answers of `[start, end)` with their labels, one row per answer, with the label collected last.
 
     The columns are those of `joined_schema`, named `c0`, `c1`, ... in its order: Athena writes names in lower case and refuses a
-    name twice. It reads times in milliseconds. Of labels collected at once, the one of the later day counts.
+    name twice. It reads times in milliseconds. Of labels collected at once, the one with the greater source counts, then that of the
+    later object.
 
     Parameters
     ----------
@@ -135,19 +138,20 @@ def join_sql(
     FROM "kedge"."m_answers" AS a
     LEFT JOIN (
       SELECT "kedge_row_id" AS "kedge_row_id", "label" AS "label",
-        row_number() OVER (PARTITION BY "kedge_row_id" ORDER BY "kedge_collected" DESC, "$path" DESC) AS place
+        row_number() OVER (PARTITION BY "kedge_row_id" ORDER BY "kedge_collected" DESC, "kedge_source" DESC, "$path" DESC) AS place
       FROM "kedge"."m_labels" WHERE "kedge_run" = '3-a'
     ) AS l ON l."kedge_row_id" = a."kedge_row_id" AND l.place = 1
     WHERE a."kedge_run" = '3-a'
       AND a."kedge_time" >= TIMESTAMP '2016-01-04 00:00:00.000000' AND a."kedge_time" < TIMESTAMP '2016-01-04 00:00:00.000000'
     """
-    of_labels = [f"{labels.value(name)} AS {quoted(name)}" for name in labels.read]
+    told = [name for name in labels.read if name != SOURCE]
+    of_labels = [f"{labels.value(name)} AS {quoted(name)}" for name in told]
     columns = [
         *(answers.value(name, "a.") for name in answers.read),
-        *(f"l.{quoted(name)}" for name in labels.read[1:]),
+        *(f"l.{quoted(name)}" for name in told[1:]),
     ]
     selected = ", ".join(f"{column} AS c{place}" for place, column in enumerate(columns))
-    order = f'PARTITION BY {labels.value(ROW_ID)} ORDER BY {labels.value(COLLECTED)} DESC, "$path" DESC'
+    order = f"PARTITION BY {labels.value(ROW_ID)} ORDER BY {last_first(labels)}"
     time = answers.value(TIME, "a.")
     this_run = f'"{RUN}" = {literal(run)}'
     # Every name is quoted and every text is a literal: no text of a YAML can become SQL.
@@ -162,6 +166,15 @@ def join_sql(
         f"WHERE a.{this_run}\n"
         f"  AND {time} >= {sql_moment(start)} AND {time} < {sql_moment(end)}"
     )
+
+
+def last_first(labels: CatalogueTable) -> str:
+    """The order of an id's labels in SQL, the one that counts first.
+
+    >>> last_first(CatalogueTable("m_labels", "s3://b/", ()))
+    '"kedge_collected" DESC, "kedge_source" DESC, "$path" DESC'
+    """
+    return f'{labels.value(COLLECTED)} DESC, {labels.value(SOURCE)} DESC, "$path" DESC'
 
 
 def unload_sql(select: str, target: str) -> str:
@@ -198,10 +211,6 @@ def sql_moment(time: datetime) -> str:
     "TIMESTAMP '2016-01-04 00:00:00.000000'"
     """
     return f"TIMESTAMP '{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
-
-
-def _labels_read(config: ModelConfig) -> pa.Schema:
-    return pa.schema([column for column in label_schema(config.labels.fields) if column.name != SOURCE])
 
 
 def _table(config: ModelConfig, kind: str, read: pa.Schema, in_files: Iterable[str], location: str) -> CatalogueTable:

@@ -34,6 +34,8 @@ class FoldedFiles:
         Files that an earlier step has read in part: their faults add up.
     slot, waiting : int
         The object in which the step's labels wait for their row, and how many are left in it.
+    objects : mapping of str to int
+        Days (ISO 8601) to which the step has added labels, and the number of the object that holds them, from 0.
     looked : str or None
         When all of these were looked for (ISO 8601); empty if the days that can still gain rows were left out, None if some lack
         their first search, or if none are left.
@@ -46,6 +48,7 @@ class FoldedFiles:
     continued: frozenset[str] = frozenset()
     slot: int = 0
     waiting: int = 0
+    objects: Mapping[str, int] = field(default_factory=dict)
     looked: str | None = None
 
 
@@ -68,6 +71,8 @@ class LabelLedger:
         How many labels wait in each of them, and when they were last looked for; as in `FoldedFiles`, by its number.
     counted : mapping of str to int
         Which percentage of the rows was counted since when (`kedge.labels.sampled.with_percentage`).
+    objects : mapping of str to int
+        The number of the newest object of each day that has several.
     """
 
     fields: tuple[str, ...] = ()
@@ -80,6 +85,7 @@ class LabelLedger:
     waiting: Mapping[str, int] = field(default_factory=dict)
     looked: Mapping[str, str] = field(default_factory=dict)
     counted: Mapping[str, int] = field(default_factory=dict)
+    objects: Mapping[str, int] = field(default_factory=dict)
 
     def listed_since(self, now: datetime, *, every_run_days: int, look_back_days: int) -> datetime | None:
         """The collection time from which a run lists files; None for all.
@@ -130,6 +136,7 @@ class LabelLedger:
         partial = {key: read for key, read in self.partial.items() if key not in folded.files}
         slot, looked = str(folded.slot), dict(self.looked)
         before_that = looked.pop(slot, "")
+        newest = {day: max(number, self.objects.get(day, 0)) for day, number in folded.objects.items() if number}
         return replace(
             self,
             files=files | {key: folded.files[key] for key in agreed},
@@ -139,6 +146,7 @@ class LabelLedger:
             slots=max(self.slots, folded.slot + 1),
             waiting={**self.waiting, slot: folded.waiting} if folded.waiting else _without(self.waiting, slot),
             looked=looked if folded.looked is None else {**looked, slot: max(before_that, folded.looked)},
+            objects={**self.objects, **newest},
         )
 
     @property
@@ -208,8 +216,9 @@ def encode_ledger(ledger: LabelLedger) -> bytes:
 def decode_ledger(data: bytes) -> LabelLedger:
     """Read a ledger.
 
-    >>> decode_ledger(encode_ledger(LabelLedger(("refund",), {"a": "1"})))
-    LabelLedger(fields=('refund',), files={'a': '1'}, broken={}, unknown={}, swept='', partial={}, slots=1, waiting={}, looked={}, counted={})
+    >>> ledger = LabelLedger(("refund",), {"a": "1"})
+    >>> decode_ledger(encode_ledger(ledger)) == ledger
+    True
     """
     return LEDGER.read_json(data, lambda found: build(LabelLedger, {**found, "fields": tuple(found["fields"])}))
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.config.model import ModelConfig
-from kedge.labels.join_sql import RUN, CatalogueTable, answers_schema, literal, quoted, sql_moment
+from kedge.labels.join_sql import RUN, CatalogueTable, answers_schema, last_first, literal, quoted, sql_moment
 from kedge.own_columns import COLLECTED, LABEL, ROW_ID, TIME
 from kedge.retraining.population import Population, moment
 from kedge.retraining.selection import HASH_BITS, Pool, hash_limit
@@ -154,7 +154,7 @@ class HistoryQueries:
     def _joined(self, values: Sequence[tuple[str, pa.DataType]]) -> str:
         """Each id's first answer with the label that was collected last, if it was known by then and is still a class."""
         label, this_run = self.labels, f"{quoted(RUN)} = {literal(self.labels_run)}"
-        order = f'PARTITION BY {label.value(ROW_ID)} ORDER BY {label.value(COLLECTED)} DESC, "$path" DESC'
+        order = f"PARTITION BY {label.value(ROW_ID)} ORDER BY {last_first(label)}"
         answers = "\n    UNION ALL\n".join(self._answers(place, values) for place in range(len(self.schemas)))
         known = f"l.collected < {sql_moment(self.now)}{self._not_gone()}"
         return (

@@ -110,4 +110,4 @@ def join(
         for table in tables:
             athena_queries.create_table(clients.glue(), desk.database, table)
         count_window(plan, join_sql(*tables, database=desk.database, run=run, start=start, end=end), desk)
-    return {"answer_parts": len(parts), "label_days": len(labels)}
+    return {"answer_parts": len(parts), "label_objects": len(labels)}

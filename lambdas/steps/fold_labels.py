@@ -48,6 +48,8 @@ SEARCH_DAYS_MIN, SEARCH_DAYS_MAX = 92, 400
 BATCH_BYTES = 32 * 1024 * 1024
 # An object of labels that wait gets no more of them once it holds this many: each is looked at by itself.
 SLOT_LABELS = 250_000
+# Labels are merged into a day's newest object up to this many; more of them become its next object.
+DAY_LABELS = 250_000
 TOO_LONG = f"a line of more than {LINE_BYTES_MAX:,} bytes"
 ATTEMPTS = 5
 # What became of a label that was looked for.
@@ -130,7 +132,7 @@ def fold_labels(
     left = {int(slot): ledger.waiting.get(slot, 0) for slot in ledger.looked}
     place = replace(place, counted=counted_lately(place, ledger, answers))
     for step in steps(place, ledger, listing, left):
-        folded, found = fold_step(place, answers, step, has_time)
+        folded, found = fold_step(place, answers, step, ledger.objects, has_time)
         left[step.slot] = found.waiting
         ledger, etag = note(place, (ledger, etag), folded, step, is_sweep=is_sweep)
         report = replace(report.then(found), is_whole=found.is_whole and step.is_enough)
@@ -249,7 +251,7 @@ def _batch_of(block: Block, opened: dict[str, Stretches], begun: set[str], colle
 
 
 def fold_step(
-    place: LabelPlace, answers: AnsweredIds, step: FoldStep, has_time: Callable[[], bool]
+    place: LabelPlace, answers: AnsweredIds, step: FoldStep, objects: Mapping[str, int], has_time: Callable[[], bool]
 ) -> tuple[FoldedFiles, FoldReport]:
     """Put new labels, and those that wait, where their rows are; a search that is cut is gone on with by the next run."""
     batch, known = step.batch, step.waiting[0]
@@ -261,8 +263,10 @@ def fold_step(
     found = find_rows(
         rows, answers.of_day, answers.days_since, now=place.now, limit_days=place.search_days, has_time=has_time
     )
+    newest = dict[str, int]()
     for day, which in found.by_day():
-        fold_day(place, day, in_schema(rows.filter(pa.array(which)), label_schema(place.config.labels.fields)))
+        labels = in_schema(rows.filter(pa.array(which)), label_schema(place.config.labels.fields))
+        newest[day.isoformat()] = fold_day(place, day, labels, objects.get(day.isoformat(), 0))
     waiting, unknown = settle(place, step, with_state(rows, found, place.now), fresh)
     is_whole = step.is_again or found.is_searched
     looked = to_text(place.now) if step.is_due and not found.cut.any() else ""
@@ -278,7 +282,7 @@ def fold_step(
         unknown=sum(unknown.values()),
         is_whole=is_whole,
     )
-    files = FoldedFiles(batch.files, broken, unknown, batch.partial, batch.continued, step.slot, waiting)
+    files = FoldedFiles(batch.files, broken, unknown, batch.partial, batch.continued, step.slot, waiting, newest)
     return replace(files, looked=looked if is_whole and waiting else None), report
 
 
@@ -297,15 +301,29 @@ def read_labels(place: LabelPlace, batch: Batch) -> tuple[pa.Table, dict[str, di
     return pa.concat_tables(tables), broken
 
 
-def fold_day(place: LabelPlace, day: date, labels: pa.Table) -> None:
-    """Merge labels into a day; a run that lost the race merges them into what the winner wrote."""
-    s3, bucket = clients.s3(), place.bucket
-    for _ in range(ATTEMPTS):
-        known, etag = label_days.load_day(s3, bucket, day=day, **place.which)
-        merged = merge_labels(known, labels)
-        if merged.equals(known) or label_days.save_day(s3, bucket, place.config.model, day, merged, etag=etag):
-            return
-    raise DayContendedError(key=layout.label_day_key(place.config.model, day), attempts=ATTEMPTS)
+def fold_day(place: LabelPlace, day: date, labels: pa.Table, number: int) -> int:
+    """Merge labels into one of a day's objects, or into the next that has room; return its number.
+
+    A run that lost the race merges them into what the winner wrote, and one that died before it noted them finds them there.
+    """
+    s3, bucket, losses = clients.s3(), place.bucket, 0
+    while losses < ATTEMPTS:
+        key = layout.label_day_key(place.config.model, day, number)
+        known, etag = label_days.load_object(s3, bucket, key, fields=place.config.labels.fields)
+        there = pc.is_in(labels.column(ROW_ID), value_set=known.column(ROW_ID).combine_chunks())
+        adds = labels.num_rows - pc.sum(there).as_py()
+        is_full = known.num_rows > 0 and known.num_rows + adds > DAY_LABELS
+        # Merging is the dear part: not to learn that there is no room.
+        merged = known if is_full and adds else merge_labels(known, labels)
+        if not adds and merged.equals(known):
+            return number
+        if is_full:
+            number += 1
+        elif label_days.save_object(s3, bucket, key, merged, etag=etag):
+            return number
+        else:
+            losses += 1
+    raise DayContendedError(key=key, attempts=ATTEMPTS)
 
 
 def with_state(rows: pa.Table, found: Found, now: datetime) -> pa.Table:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from kedge.capture.id_hashes import hash_ids
 from kedge.config.model import ModelConfig
-from kedge.labels.fold import FoldReport
+from kedge.labels.fold import FoldReport, last_collected
 from kedge.profile.day import DayProfile, encode_day
 from lambdas.adapters.bucket import counted_ids, days, label_days, layout
 from lambdas.steps.fold_labels import fold_labels
@@ -72,13 +72,14 @@ def fold(
 def folded(world: World, fields: tuple[str, ...] = ()) -> dict[tuple[str, str], Any]:
     """The label of each day and id."""
     found = {}
-    for key in world.keys(f"labelled/{MODEL}/date="):
-        day = date.fromisoformat(key.split("date=")[1][:10])
-        labels, _ = label_days.load_day(world.s3, BUCKET, MODEL, day, fields=fields)
-        assert len(set(labels.column("kedge_row_id").to_pylist())) == labels.num_rows
-        for row in labels.to_pylist():
+    for day in dict.fromkeys(key.split("date=")[1][:10] for key in world.keys(f"labelled/{MODEL}/date=")):
+        of_day = date.fromisoformat(day)
+        objects = [*label_days.load_days(world.s3, BUCKET, MODEL, first=of_day, last=of_day, fields=fields)]
+        for labels in objects:
+            assert len(set(labels.column("kedge_row_id").to_pylist())) == labels.num_rows
+        for row in last_collected(pa.concat_tables(objects)).to_pylist():
             said = tuple(row[f"kedge_field_{name}"] for name in fields)
-            found[str(day), row["kedge_row_id"]] = (row["label"], *said) if fields else row["label"]
+            found[day, row["kedge_row_id"]] = (row["label"], *said) if fields else row["label"]
     return found
 
 

@@ -26,7 +26,7 @@ import importlib, json, sys, time
 from collections import Counter
 from types import SimpleNamespace
 from botocore.client import BaseClient
-calls, read, make = Counter(), [], BaseClient._make_api_call
+calls, read, written, make = Counter(), [], [], BaseClient._make_api_call
 def counting(client, operation, params):
     call = f"{client.meta.service_model.service_name} {operation}"
     calls[call] += 1
@@ -34,11 +34,15 @@ def counting(client, operation, params):
         calls[f"{call} metric"] += len(params["MetricDataQueries"])
     if operation == "BatchGetItem":
         calls[f"{call} item"] += sum(len(of_table["Keys"]) for of_table in params["RequestItems"].values())
+    if operation == "PutObject" and isinstance(params.get("Body"), bytes):  # botocore makes a file of it
+        written.append((params["Key"].partition("/")[0], len(params["Body"])))
     answer = make(client, operation, params)
     if operation == "GetObject":
         read.append((params["Key"].partition("/")[0], answer["ContentLength"]))
     return answer
 BaseClient._make_api_call = counting
+def by_folder(sizes):
+    return {top: sum(size for name, size in sizes if name == top) for top, _ in sizes}
 name, event, seconds = sys.argv[1], json.load(sys.stdin), float(sys.argv[2])
 handler, ends = importlib.import_module(f"lambdas.handlers.{name}").handler, time.monotonic() + seconds
 context = SimpleNamespace(function_name=name, memory_limit_in_mb=2048, aws_request_id="1",
@@ -51,7 +55,7 @@ except Exception as failed:
     error = f"{type(failed).__name__}: {failed}"
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps({"mib": int(peak.split()[1]) / 1024, "start_cpu_s": started, "cpu_s": time.process_time() - started,
-    "calls": calls, "read_bytes": {top: sum(size for name, size in read if name == top) for top, _ in read},
+    "calls": calls, "read_bytes": by_folder(read), "written_bytes": by_folder(written),
     "answer": answer, "error": error}))
 """
 

@@ -17,13 +17,14 @@ from lambdas.adapters.bucket import days, layout
 from lambdas.adapters.bucket.counted_ids import hashes_key
 from tests.handlers.aws_world import ACCOUNT, REGION, set_endpoint
 from tests.handlers.captured_rows import captured, put
+from tests.handlers.many_labels import answered_day, labels_of_rows
 from tests.handlers.memory_watch import endpoint, run_apart
 from tests.handlers.monitor_world import BUCKET, MODEL, message, monitor_world
 from tests.synthesised import functions
 
 PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/1"
 DAY = date(2016, 1, 3)
-# Of the profiling, whatever its backlog.
+# Of the profiling, whatever its backlog, and of the labels of a day, however many.
 PROFILE_MIB_MAX = 600
 # Of a line of as many rows as a request can carry: each is a row of Python while it is read.
 UNPACKED_MIB_MAX = 1024
@@ -147,6 +148,21 @@ def test_one_large_label_file_without_rows_is_folded_in_little_memory_and_given_
     assert [len(world.received("drift"))] == [2]
     assert max(peaks) < MEASURE_MIB_MAX, peaks
     print(peaks)
+
+
+@pytest.mark.slow
+def test_labels_of_a_day_with_any_number_of_them_are_folded_in_little_memory_and_written_once(world):
+    labels = 600_000
+    answered_day(DAY, labels)
+    labels_of_rows(datetime(2016, 1, 8, 5, tzinfo=UTC), 0, labels)
+    window = {"start": "2016-01-08T00:00:00Z", "end": "2016-01-09T00:00:00Z"}
+    event = message({"model": MODEL, "time": "2016-01-09T02:00:00Z", "window": window})
+    found = run_apart("measure_performance", event)
+    assert (found["error"], world.gauge("LabelsFolded")) == (None, [labels])
+    assert len(world.keys(f"labelled/{MODEL}/date=")) > 1
+    stored = sum(len(world.read(key)) for key in world.keys("labelled/"))
+    assert found["written_bytes"]["labelled"] < 2 * stored
+    assert found["mib"] < PROFILE_MIB_MAX, found
 
 
 CANARY_MIB_MAX = functions()["KedgeRelease/watch_canary"]["Properties"]["MemorySize"]

@@ -13,7 +13,7 @@ from kedge.config.policies import BusinessFigure
 from kedge.instants import from_text, to_text
 from kedge.labels.fold import in_schema, label_schema
 from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID
-from lambdas.adapters.bucket import label_days
+from lambdas.adapters.bucket import label_days, layout
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release import experiments
 from lambdas.adapters.release.endpoints import EndpointState
@@ -143,6 +143,11 @@ def test_answers_that_are_none_withdraw_it_at_once(world):
     assert rows(world)["answers that are none"].canary == "1"
 
 
+def save_labels(world, table, *, number=0):
+    key = layout.label_day_key(MODEL, BEGAN.date(), number)
+    assert label_days.save_object(world.s3, BUCKET, key, table, etag=None)
+
+
 def test_labels_that_come_in_are_joined_and_a_clear_loss_withdraws_it(world):
     draw = np.random.default_rng(1)
     truth = draw.integers(0, 2, 400)
@@ -151,8 +156,10 @@ def test_labels_that_come_in_are_joined_and_a_clear_loss_withdraws_it(world):
     assert look(timedelta(hours=3)) == "GOING_ON"
     assert rows(world)["quality"].canary.startswith("not measured: 0 rows with a label so far")
     labels = {ROW_ID: [f"r{n}" for n in range(400)], LABEL: [str(label) for label in truth], COLLECTED: [BEGAN] * 400}
-    table = in_schema(pa.table(labels), label_schema(()))
-    label_days.save_day(world.s3, BUCKET, MODEL, BEGAN.date(), table, etag=None)
+    save_labels(world, in_schema(pa.table(labels), label_schema(())))
+    # Folded later, but collected before.
+    wrong = labels | {LABEL: [str(1 - label) for label in truth], COLLECTED: [BEGAN - timedelta(hours=1)] * 400}
+    save_labels(world, in_schema(pa.table(wrong), label_schema(())), number=1)
     assert look(timedelta(hours=4)) == "WITHDRAWN"
     assert rows(world)["quality"].verdict == "WORSE"
     assert rows(world)["quality"].canary.startswith("auc 0.")
@@ -237,7 +244,7 @@ def answer(world, *, skill: float, refund: float = 1.0, labelled: bool = True) -
         columns = {ROW_ID: ids, LABEL: [*map(str, labels)], COLLECTED: [BEGAN] * 600}
         columns[f"{FIELD}refund"] = [*map(str, refunds)]
         table = in_schema(pa.table(columns), label_schema(("refund",)))
-        label_days.save_day(world.s3, BUCKET, MODEL, BEGAN.date(), table, etag=None)
+        save_labels(world, table)
 
 
 def test_in_an_ab_test_what_came_of_each_ones_own_answers_is_compared(world, divided):

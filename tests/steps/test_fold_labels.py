@@ -490,6 +490,76 @@ def test_in_however_many_objects_labels_wait_and_however_little_time_there_is_ea
     assert run(NOW + timedelta(days=9)).unknown_lately == len(waiting) - 2
 
 
+def rows_of_objects(world) -> list[int]:
+    """How many labels each object of the label days holds."""
+    keys = world.keys(f"labelled/{MODEL}/date=")
+    return [label_days.load_object(world.s3, BUCKET, key, fields=())[0].num_rows for key in keys]
+
+
+def test_a_day_of_many_labels_is_kept_in_several_objects_and_of_a_rows_labels_the_last_collected_counts(
+    world, monkeypatch
+):
+    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+    monkeypatch.setattr(label_folding, "DAY_LABELS", 4)
+    answer_ids(world, day(5), [f"a{n}" for n in range(20)])
+    for n in range(0, 20, 2):
+        upload(world, days_back(3), *(record(f"a{k}", "0") for k in (n, n + 1)), name=f"{n:02}")
+    fold(world)
+    before = {key: world.read(key) for key in world.keys(f"labelled/{MODEL}/date=")}
+    assert (len(before), max(rows_of_objects(world)), sum(rows_of_objects(world))) == (5, 4, 20)
+    upload(world, days_back(2), record("a0", "1"), record("a19", "1"))
+    upload(world, days_back(4), record("a1", "7"), record("a19", "7"))
+    fold(world)
+    assert folded(world) == {(str(day(5)), f"a{n}"): "1" if n in (0, 19) else "0" for n in range(20)}
+    # Full ones stay as they are: what a day's labels cost to write grows with them alone.
+    assert {key: world.read(key) for key in before} == before
+
+
+def test_a_day_that_an_earlier_version_kept_in_one_large_object_stays_and_gets_another(world, monkeypatch):
+    answer_ids(world, day(5), [f"a{n}" for n in range(6)])
+    upload(world, days_back(3), *(record(f"a{n}", "0") for n in range(6)))
+    fold(world)
+    monkeypatch.setattr(label_folding, "DAY_LABELS", 4)
+    upload(world, days_back(2), record("a0", "1"))
+    fold(world)
+    assert folded(world) == {(str(day(5)), f"a{n}"): "0" if n else "1" for n in range(6)}
+    assert rows_of_objects(world) == [6, 1]
+
+
+def test_wherever_a_fold_died_each_label_stands_in_one_object_of_its_day(world, monkeypatch):
+    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+    monkeypatch.setattr(label_folding, "DAY_LABELS", 2)
+    answer_ids(world, day(4), ["a", "b", "c", "d"])
+
+    class DiedError(Exception):
+        pass
+
+    for writes in itertools.count():
+        for key in world.keys("labelled/"):
+            world.s3.delete_object(Bucket=BUCKET, Key=key)
+        for name in "abcd":
+            upload(world, days_back(2), record(name, "0"), name=name)
+        left = iter([True] * writes)
+
+        def die(_left=left, **_):
+            if not next(_left, False):
+                raise DiedError
+
+        world.s3.meta.events.register("before-call.s3.PutObject", die, unique_id="die")
+        try:
+            fold(world)
+            died = False
+        except DiedError:
+            died = True
+        world.s3.meta.events.unregister("before-call.s3.PutObject", die, unique_id="die")
+        fold(world)
+        assert folded(world) == {(str(day(4)), name): "0" for name in "abcd"}, writes
+        assert rows_of_objects(world) == [2, 2], writes
+        if not died:
+            break
+    assert writes == 8
+
+
 def test_labels_that_wait_in_many_objects_are_looked_for_once_a_day(world, monkeypatch):
     monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
     monkeypatch.setattr(label_folding, "SLOT_LABELS", 1)

@@ -1,10 +1,10 @@
-"""Label days: the labels of a day's answers, one object a day, with the ledger of the files that were folded into them."""
+"""Label days: the labels of a day's answers in one or more objects, with the ledger of the files that were folded into them."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -32,31 +32,31 @@ def encode_labels(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def load_day(s3: Any, bucket: str, model: str, day: date, *, fields: Sequence[str]) -> tuple[pa.Table, str | None]:
-    """A day's labels and the object's ETag; none and None where no label has come."""
-    return _load(s3, bucket, layout.label_day_key(model, day), label_schema(fields))
+def load_object(s3: Any, bucket: str, key: str, *, fields: Sequence[str]) -> tuple[pa.Table, str | None]:
+    """The labels in one of a day's objects and its ETag; none and None where it is absent."""
+    return _load(s3, bucket, key, label_schema(fields))
 
 
-def save_day(s3: Any, bucket: str, model: str, day: date, labels: pa.Table, *, etag: str | None) -> bool:
-    """Replace a day's labels if they still are what was read; False where another run was faster."""
-    return objects.replace(s3, bucket, layout.label_day_key(model, day), encode_labels(labels), etag=etag)
+def save_object(s3: Any, bucket: str, key: str, labels: pa.Table, *, etag: str | None) -> bool:
+    """Replace one of a day's objects if it still is what was read; False where another run was faster."""
+    return objects.replace(s3, bucket, key, encode_labels(labels), etag=etag)
 
 
 def load_days(
     s3: Any, bucket: str, model: str, *, first: date, last: date, fields: Sequence[str]
 ) -> Iterable[pa.Table]:
-    """The labels of the answers from `first` to `last`, both included, day by day."""
+    """The labels of the answers from `first` to `last`, both included, object by object in the order of `day_keys`."""
     for key in day_keys(s3, bucket, model, first=first, last=last):
         yield _load(s3, bucket, key, label_schema(fields))[0]
 
 
 def day_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> list[str]:
-    """Keys of the days from `first` to `last`, both included, that have labels."""
-    # '/' sorts before '0' and after '-', so the first day's own object sorts after this.
+    """Keys of all objects of the days from `first` to `last`, both included, in the order of days and of writing."""
+    # '/' sorts before '0' and after '-', so the first day's own objects sort after this.
     listed = objects.list_objects(
         s3, bucket, layout.label_days_prefix(model), start_after=layout.label_days_prefix(model, first)
     )
-    return [key for key in sorted(listed) if key <= layout.label_day_key(model, last)]
+    return [key for key in sorted(listed) if key < layout.label_days_prefix(model, last + timedelta(days=1))]
 
 
 def load_waiting(

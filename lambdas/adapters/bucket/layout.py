@@ -108,9 +108,9 @@ def label_days_prefix(model: str, first: date | None = None) -> str:
     return f"labelled/{model}/date=" + (f"{first:%Y-%m-%d}" if first else "")
 
 
-def label_day_key(model: str, day: date) -> str:
-    """The labels of a day's answers."""
-    return f"{label_days_prefix(model, day)}/labels.parquet"
+def label_day_key(model: str, day: date, number: int = 0) -> str:
+    """The labels of a day's answers: in one object, or in several where they are many; a later one sorts after those before."""
+    return f"{label_days_prefix(model, day)}/labels{f'_{number:04d}' if number else ''}.parquet"
 
 
 def waiting_labels_key(model: str, slot: int = 0) -> str:

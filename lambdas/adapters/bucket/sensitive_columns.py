@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kedge.capture.attributes import attributes_by_request, requests_of, values_of_rows
 from kedge.config.capture_place import capture_place
 from kedge.config.model import ModelConfig
-from kedge.labels.join import join_labels
+from kedge.labels.join import join_labels, of_ids
 from kedge.labels.labelled_rows import with_fields
 from kedge.own_columns import FIELD, ROW_ID
 from lambdas.adapters.bucket import days, label_days
@@ -60,9 +59,7 @@ def _with_fields(
     if any(name in fields for name in _asked(config)):
         labels = label_days.load_days(s3, bucket, config.model, first=since.date(), last=until.date(), fields=fields)
         # Of all that was answered meanwhile the rows may be a small part.
-        ids = rows.column(ROW_ID).combine_chunks()
-        theirs = (day.filter(pc.is_in(day.column(ROW_ID), value_set=ids)) for day in labels)
-        found = join_labels(rows.select([ROW_ID]), theirs, fields)
+        found = join_labels(rows.select([ROW_ID]), of_ids(labels, rows.column(ROW_ID)), fields)
         for name in (f"{FIELD}{name}" for name in fields):
             rows = rows.append_column(name, found.column(name))
         rows = with_fields(rows, config)

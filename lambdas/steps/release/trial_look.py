@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kedge.arrays import Floats
 from kedge.capture.id_hashes import first_of_each, hash_ids
@@ -18,6 +17,7 @@ from kedge.columns.casting import cast_numbers
 from kedge.config.capture_place import CapturePlace, capture_place
 from kedge.config.model import ModelConfig
 from kedge.config.policies import CHALLENGER, challenger_variant
+from kedge.labels.join import join_labels, of_ids
 from kedge.outcomes.columns import label_column
 from kedge.own_columns import FIELD, LABEL, ROW_ID
 from kedge.release.look_table import FleetCounts
@@ -138,19 +138,12 @@ def _numbers(rows: pa.Table, name: str) -> Floats:
 
 def labels_of(look: TrialLook, ids: pa.Array, fields: Sequence[str] = ()) -> tuple[Floats, dict[str, Floats]]:
     """What came true of each row, and each label field as numbers; NaN where no label is in."""
-    config, found = look.config, np.full(len(ids), np.nan)
-    beside = {name: np.full(len(ids), np.nan) for name in fields}
-    first, last = look.began.date(), look.now.date()
-    days = label_days.load_days(clients.s3(), look.bucket, config.model, first=first, last=last, fields=fields)
-    for day in days:
-        places = pc.index_in(ids, value_set=day.column(ROW_ID).combine_chunks()).to_numpy(zero_copy_only=False)
-        here = np.isfinite(places)
-        mine = day.take(pa.array(places[here].astype(np.int64)))
-        truth = label_column(mine.column(LABEL), config.problem, config.classes)
-        found[here] = np.where(truth.known, truth.values, np.nan)
-        for name, values in beside.items():
-            values[here] = cast_numbers(mine.column(f"{FIELD}{name}"), "float64").values
-    return found, beside
+    config, first, last = look.config, look.began.date(), look.now.date()
+    labels = label_days.load_days(clients.s3(), look.bucket, config.model, first=first, last=last, fields=fields)
+    joined = join_labels(pa.table({ROW_ID: ids}), of_ids(labels, ids), fields)
+    truth = label_column(joined.column(LABEL), config.problem, config.classes)
+    beside = {name: cast_numbers(joined.column(f"{FIELD}{name}"), "float64").values for name in fields}
+    return np.where(truth.known, truth.values, np.nan), beside
 
 
 def fleets_of(look: TrialLook) -> tuple[TriedFleet, TriedFleet]:

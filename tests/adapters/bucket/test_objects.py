@@ -189,7 +189,7 @@ def test_label_days_of_before_are_read_under_the_names_of_now(s3):
     at = pa.array([datetime(2016, 1, 9, tzinfo=UTC)], pa.timestamp("us", "UTC"))
     before = pa.table({"row_id": ["a"], "label": ["1"], "collected": at, "source": ["k"], "field_sex": ["f"]})
     put(s3, layout.label_day_key("m", date(2016, 1, 9)), label_days.encode_labels(before))
-    found, _ = label_days.load_day(s3, BUCKET, "m", date(2016, 1, 9), fields=("sex",))
+    (found,) = label_days.load_days(s3, BUCKET, "m", first=date(2016, 1, 9), last=date(2016, 1, 9), fields=("sex",))
     assert [*found.to_pylist()[0].values()] == ["a", "1", datetime(2016, 1, 9, tzinfo=UTC), "k", "f"]
 
 
@@ -204,17 +204,19 @@ def test_label_files_are_listed_by_the_hour_of_their_collection(s3):
     assert hours == [datetime(2016, 1, 1, 5, tzinfo=UTC), datetime(2016, 1, 3, 9, tzinfo=UTC), None]
 
 
-def test_label_days_of_a_stretch_are_read_day_by_day(s3):
+def test_label_days_of_a_stretch_are_read_object_by_object_in_the_order_of_writing(s3):
     at = pa.array([datetime(2016, 1, 9, tzinfo=UTC)], pa.timestamp("us", "UTC"))
-    for day in range(1, 6):
-        labels = pa.table({"kedge_row_id": [str(day)], "label": ["1"], "kedge_collected": at, "kedge_source": ["k"]})
-        assert label_days.save_day(s3, BUCKET, "m", date(2016, 1, day), labels, etag=None)
-        assert not label_days.save_day(s3, BUCKET, "m", date(2016, 1, day), labels, etag=None)
+    for day, number in ((1, 0), (2, 10), (2, 1), (2, 0), (3, 0), (4, 0), (4, 1), (5, 0)):
+        ids, key = [f"{day}.{number}"], layout.label_day_key("m", date(2016, 1, day), number)
+        labels = pa.table({"kedge_row_id": ids, "label": ["1"], "kedge_collected": at, "kedge_source": ["k"]})
+        assert label_days.save_object(s3, BUCKET, key, labels, etag=None)
+        assert not label_days.save_object(s3, BUCKET, key, labels, etag=None)
     label_days.save_waiting(s3, BUCKET, "m", pa.table({"kedge_row_id": ["w"]}), etag=None)
     found = list(label_days.load_days(s3, BUCKET, "m", first=date(2016, 1, 2), last=date(2016, 1, 4), fields=("sex",)))
-    assert [each.column("kedge_row_id").to_pylist() for each in found] == [["2"], ["3"], ["4"]]
+    ids = [each.column("kedge_row_id").to_pylist() for each in found]
+    assert ids == [["2.0"], ["2.1"], ["2.10"], ["3.0"], ["4.0"], ["4.1"]]
     assert found[0].column_names == ["kedge_row_id", "label", "kedge_collected", "kedge_source", "kedge_field_sex"]
-    assert label_days.load_day(s3, BUCKET, "m", date(2016, 2, 1), fields=())[1] is None
+    assert label_days.load_object(s3, BUCKET, layout.label_day_key("m", date(2016, 2, 1)), fields=())[1] is None
 
 
 def test_days_are_counted_by_the_packages_own_baselines_from_a_day_on(s3):

@@ -53,6 +53,7 @@ MEANS = {
         "waiting": {},
         "looked": {},
         "counted": {},
+        "objects": {},
     },
     "performance.json": (Severity.OK, Severity.OK, Severity.INSUFFICIENT_DATA),
     "labels.parquet": 2,

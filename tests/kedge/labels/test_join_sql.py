@@ -117,6 +117,7 @@ labels_drawn = st.dictionaries(
                 "kedge_row_id": ids,
                 "label": st.sampled_from(["0", "1", "yes'"]),
                 "kedge_collected": st.integers(0, 3).map(lambda n: DAY + timedelta(days=9, hours=n)),
+                "kedge_source": st.sampled_from([None, "f", "g"]),
                 "kedge_field_Why?": st.sampled_from([None, "so"]),
             }
         ),
