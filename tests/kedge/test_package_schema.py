@@ -80,6 +80,14 @@ def test_of_what_is_only_watched_policies_are_todays_too_also_on_its_context(now
     assert decode_schema(of_later).mode == "watch"
 
 
+def test_when_captures_expire_never_keeps_a_package_from_being_judged():
+    # Today the column is kept with the answers. Then it stood in the captures alone, where it must be found for long.
+    now = config(NOW.replace("[region]}", "[tenant]}") + "context: [tenant]\ncapture: {expire_days: 40}\n")
+    then = NOW.replace("{name: m,", "{name: m, custom_attributes: [tenant],").replace("name: price", "name: cost")
+    found = released_with(now, config(then.replace("[region]}", "[tenant]}")))
+    assert (found.feature_names[0], found.fairness.columns) == ("cost", ("tenant",))
+
+
 def test_a_yaml_of_the_same_schema_judges_as_it_is():
     now = config(THEN.replace("minimum_rows: 100", "minimum_rows: 900"))
     assert released_with(now, config(THEN)) is now

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from kedge.capture.records import Quarantined
 from kedge.own_columns import ROW_ID, names_in_file, rows_named_now
-from lambdas.adapters.bucket import layout, objects
+from lambdas.adapters.bucket import layout, row_objects
 
 # So much of a broken record is kept aside: its key and line say where it stands whole.
 QUARANTINED_CHARACTERS = 65_536
@@ -51,8 +51,8 @@ def load_rows(s3: Any, bucket: str, keys: Iterable[str], columns: Sequence[str],
 def _each_part(s3: Any, bucket: str, keys: Iterable[str], columns: Sequence[str] | None) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
-    found = (objects.read(s3, bucket, key) for key in keys)
-    return (_read(pq.ParquetFile(pa.BufferReader(answer[0])), columns) for answer in found if answer)
+    found = row_objects.read_ahead(s3, bucket, keys)
+    return (_read(pq.ParquetFile(pa.BufferReader(content)), columns) for _, content in found if content is not None)
 
 
 def _together(parts: Iterable[pa.Table]) -> pa.Table | None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.bucket.objects import is_absent
+from lambdas.adapters.bucket.objects import is_absent, read
 
+T = TypeVar("T")
 # One request a stretch: large enough for S3's latency not to count, small enough for any machine.
 READ_AHEAD_BYTES = 8 * 1024 * 1024
 # As many connections as botocore keeps open for a client.
@@ -62,11 +64,24 @@ def open_ahead(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[tuple[str,
     Most of an hour's objects are small, and opened one after the other each would cost S3's latency. At most `READERS` first
     stretches are held.
     """
-    waiting = deque[tuple[str, Future[Stretches | None]]]()
+    return _ahead(keys, partial(_begun, s3, bucket))
+
+
+def read_ahead(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+    """Read objects side by side, each whole in one request, and hand each on in its order; None for one that is gone.
+
+    At most `READERS` are held.
+    """
+    for key, found in _ahead(keys, partial(read, s3, bucket)):
+        yield key, None if found is None else found[0]
+
+
+def _ahead(keys: Iterable[str], begin: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+    waiting = deque[tuple[str, Future[T]]]()
     pool = ThreadPoolExecutor(READERS)
     try:
         for key in keys:
-            waiting.append((key, pool.submit(_begun, s3, bucket, key)))
+            waiting.append((key, pool.submit(begin, key)))
             if len(waiting) == READERS:
                 first, found = waiting.popleft()
                 yield first, found.result()

@@ -8,7 +8,14 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lambdas.adapters.bucket.row_objects import READ_AHEAD_BYTES, READERS, list_sizes, open_ahead, open_object
+from lambdas.adapters.bucket.row_objects import (
+    READ_AHEAD_BYTES,
+    READERS,
+    list_sizes,
+    open_ahead,
+    open_object,
+    read_ahead,
+)
 
 
 @pytest.fixture
@@ -72,6 +79,12 @@ def test_objects_are_opened_side_by_side_and_handed_on_in_their_order():
     keys = [str(number) for number in range(25)]
     found = [(key, opened and b"".join(opened.content)) for key, opened in open_ahead(Waiting("3"), "rows", keys)]
     assert found == [(key, None if key == "3" else key.encode()) for key in keys]
+
+
+def test_objects_are_read_side_by_side_each_in_one_request():
+    s3, keys = Waiting("3"), [str(number) for number in range(25)]
+    assert [*read_ahead(s3, "rows", keys)] == [(key, None if key == "3" else key.encode()) for key in keys]
+    assert sorted(s3.asked) == sorted(keys)
 
 
 def test_who_stops_early_asks_for_no_more():
