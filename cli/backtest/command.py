@@ -56,8 +56,8 @@ def backtest(  # noqa: PLR0913  # an option each
     )
     with in_a_sentence("backtest"):
         document = _replayed(options)
-        page = _page(document) if html_file else ""
-        write_all({json_file: json.dumps(document, indent=2, allow_nan=False) + "\n", html_file: page})
+        told = json.dumps(document, indent=2, allow_nan=False) + "\n" if json_file else ""
+        write_all({json_file: told, html_file: _page(document) if html_file else ""})
     print_backtest(document)
 
 

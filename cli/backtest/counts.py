@@ -21,9 +21,9 @@ from kedge.outcomes.binary import BinaryCounts
 from kedge.outcomes.counts import OutcomeCounts, count_outcomes
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
 from kedge.performance.window import LabelledOutcomes
-from kedge.profile.baseline import Baseline, Profile
-from kedge.profile.counting import count_rows_by_hour
-from kedge.profile.design_effect import BLOCKS, design_effects
+from kedge.profile.baseline import Baseline
+from kedge.profile.blocked_rows import BlockedRows
+from kedge.profile.design_effect import BLOCKS, CellGroups
 from kedge.profile.freezing import freeze_baseline_streaming
 from kedge.quality.window import QualityEvidence
 from kedge.slices.counts import SliceCounter, SliceCounts
@@ -41,9 +41,8 @@ class Tally:
     """Rows of one window, added stretch by stretch."""
 
     question: BacktestQuestion
-    baseline: Baseline
+    rows: BlockedRows
     grid: WindowGrid
-    blocks: dict[int, Profile] = field(default_factory=dict)
     outcomes: OutcomeCounts | None = None
     unlabelled: int = 0
     notes: dict[str, None] = field(default_factory=dict)
@@ -52,15 +51,12 @@ class Tally:
     labelled: list[pa.Table] = field(default_factory=list)
     ruler: SliceRuler | None = None
     slices: SliceCounts | None = None
-    slices_before: SliceCounts | None = None
     sensitive: dict[str, GroupCounts] = field(default_factory=dict)
 
     def add(self, stretch: HistoryStretch) -> None:
         """Count the next rows."""
-        codes = self.grid.blocks(stretch.microseconds, BLOCKS)
-        time = self.question.options.time
-        for code, profile in count_rows_by_hour(self.baseline, stretch.table, codes, times=time).items():
-            self.blocks[code] = self.blocks[code] + profile if code in self.blocks else profile
+        blocks = self.grid.blocks(stretch.microseconds, BLOCKS)
+        self.rows.add(stretch.table, blocks, times=self.question.options.time)
         if self.question.outcome_columns:
             self._measure(stretch.table)
 
@@ -92,22 +88,15 @@ class Tally:
             return None
         name, config = self.question.outcome_columns[0], self.question.config
         metrics, rows = estimate_answers(self.estimator, self.answers, name, config)
-        of_labelled, _ = estimate_answers(self.estimator, self.labelled, name, config)
+        of_labelled = metrics
+        if sum(map(len, self.labelled)) < sum(map(len, self.answers)):
+            of_labelled, _ = estimate_answers(self.estimator, self.labelled, name, config)
         return WindowEstimates(self.estimator.method, metrics, rows, *self.grid.bounds(code), of_labelled)
-
-    @property
-    def profile(self) -> Profile:
-        """All rows."""
-        return sum(self.blocks.values(), start=self.baseline.empty())
-
-    def effects(self) -> dict[str, float]:
-        """By column, how many of these rows count as one independent row."""
-        return design_effects(self.baseline, [self.blocks[code] for code in sorted(self.blocks)])
 
     def window(self, code: int) -> HistoryWindow:
         """The window as it is judged."""
         start, end = self.grid.bounds(code)
-        return HistoryWindow(start, end, self.profile, self.evidence(code), self.effects())
+        return HistoryWindow(start, end, self.rows.profile, self.evidence(code), self.rows.design_effects())
 
     def evidence(self, code: int) -> QualityEvidence:
         """What is counted of the answers."""
@@ -115,9 +104,8 @@ class Tally:
         if self.outcomes is not None:
             reason = "every labelled row of the history counts as ripe"
             counted = LabelledOutcomes(self.outcomes, self.unlabelled, reason, notes=tuple(self.notes))
-        slices = None
-        if self.slices is not None and self.slices_before is not None:
-            slices = CountedSlices(self.slices, self.slices_before)
+        # The reference's own slices are the same for every window: who judges has them.
+        slices = CountedSlices(self.slices, None) if self.slices is not None else None
         return QualityEvidence(counted, self.estimates(code), slices, tuple(self.sensitive.values()))
 
 
@@ -126,10 +114,19 @@ class Before:
     """The facts from the rows before the first window: the cells, the reference quality, and the estimator."""
 
     baseline: Baseline
+    groups: CellGroups
     reference: OutcomeCounts | None
     estimator: Estimator | None
     ruler: SliceRuler | None
     slices: SliceCounts | None
+
+    @property
+    def window_bytes(self) -> int:
+        """Memory of an open window's counts."""
+        numbers = self.baseline.width + BLOCKS * self.groups.total
+        for table in self.slices.tables.values() if self.slices else ():
+            numbers += table.counts.size + table.sums.size
+        return 8 * numbers
 
 
 def count_baseline(question: BacktestQuestion) -> Before:
@@ -138,11 +135,12 @@ def count_baseline(question: BacktestQuestion) -> Before:
     frozen = _frozen(question)
     oldest = history.survey.oldest
     ruler = _slice_ruler(question, frozen)
-    tally = Tally(question, frozen, WindowGrid(oldest, history.grid.start - oldest), ruler=ruler)
+    groups = CellGroups.of(frozen)
+    tally = Tally(question, BlockedRows(frozen, groups), WindowGrid(oldest, history.grid.start - oldest), ruler=ruler)
     for stretch in history.baseline_stretches(question.read_columns):
         tally.add(stretch)
-    baseline = replace(frozen, design_effects=tally.effects())
-    return Before(baseline, tally.outcomes, _estimator(question, tally.outcomes), ruler, tally.slices)
+    baseline = replace(frozen, design_effects=tally.rows.design_effects())
+    return Before(baseline, groups, tally.outcomes, _estimator(question, tally.outcomes), ruler, tally.slices)
 
 
 def _slice_ruler(question: BacktestQuestion, frozen: Baseline) -> SliceRuler | None:
@@ -166,16 +164,15 @@ def _estimator(question: BacktestQuestion, reference: OutcomeCounts | None) -> E
 def count_windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
     """Each window that has rows, as soon as the last of them has been read."""
     history, tallies = question.history, dict[int, Tally]()
-    room = max(2, OPEN_BYTES_MAX // (BLOCKS * before.baseline.width * 8))
+    room = max(2, OPEN_BYTES_MAX // before.window_bytes)
     for stretch in history.stretches(question.read_columns, open_at_once=room):
         if stretch.code not in tallies:
             tallies[stretch.code] = Tally(
                 question,
-                before.baseline,
+                BlockedRows(before.baseline, before.groups),
                 history.grid,
                 estimator=before.estimator,
                 ruler=before.ruler,
-                slices_before=before.slices,
             )
         tally = tallies[stretch.code]
         tally.add(stretch)
@@ -183,9 +180,9 @@ def count_windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[
             yield stretch.code, tallies.pop(stretch.code).window(stretch.code)
 
 
-def empty_window(question: BacktestQuestion, baseline: Baseline, code: int) -> HistoryWindow:
+def empty_window(question: BacktestQuestion, before: Before, code: int) -> HistoryWindow:
     """A window without rows."""
-    return Tally(question, baseline, question.history.grid).window(code)
+    return Tally(question, BlockedRows(before.baseline, before.groups), question.history.grid).window(code)
 
 
 def _frozen(question: BacktestQuestion) -> Baseline:

@@ -179,6 +179,9 @@ def _in_order_of_beginning(codes: Ints) -> list[int]:
 
 def _stretch(code: int, codes: Ints, batch: pa.RecordBatch, microseconds: Ints, is_last: bool) -> HistoryStretch:
     table, inside = pa.Table.from_batches([batch]), codes == code
-    if inside.all():
-        return HistoryStretch(code, table, microseconds, is_last)
+    rows = np.flatnonzero(inside)
+    first, behind = int(rows[0]), int(rows[-1]) + 1
+    if behind - first == len(rows):
+        # Rows that stand together, as all do in the order of time, need not be copied.
+        return HistoryStretch(code, table.slice(first, len(rows)), microseconds[first:behind], is_last)
     return HistoryStretch(code, table.filter(pa.array(inside)), microseconds[inside], is_last)

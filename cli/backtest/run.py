@@ -17,11 +17,11 @@ from kedge.backtest.replay import Replay, replay
 from kedge.backtest.window import Earlier, HistoryWindow, JudgedWindow, judge_window
 from kedge.columns.times import at
 from kedge.config.model import ModelConfig
-from kedge.config.policies import PerformancePolicy
-from kedge.estimation.report import WindowEstimates, estimate_history
+from kedge.estimation.report import EstimateReport, WindowEstimates, estimate_history
 from kedge.outcomes.counts import OutcomeCounts
 from kedge.profile.baseline import Baseline
-from kedge.quality.window import QualityReference, WindowQuality, judge_quality
+from kedge.quality.window import QualityEvidence, QualityReference, WindowQuality, judge_quality
+from kedge.slices.counts import SliceCounts
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _judged(
             own = {setting.name: seasons.get((setting.name, code)) for setting in question.settings}
             yield window, {name: earlier for name, earlier in own.items() if earlier is not None}
 
-    judge = _Judge(before.baseline, QualityReference(before.reference), question.config, tuple(question.settings))
+    judge = _Judge(before.baseline, QualityReference(before.reference), before.slices, question.settings)
     pieces = question.history.windows * len(question.settings)
     for found, sounding in by_all_cores(judge, windows(), pieces=pieces):
         code = codes.popleft()
@@ -71,8 +71,7 @@ def _judged(
         for name, window in found.items():
             judged[name][code] = window
     if before.estimator is not None and before.reference is not None:
-        for setting in question.settings:
-            _add_estimates(judged[setting.name], estimates, before.reference, setting.config.performance)
+        _add_estimates(judged, _in_order(estimates), before.reference, question.settings)
     return judged, soundings
 
 
@@ -82,12 +81,12 @@ class _Judge:
 
     baseline: Baseline
     reference: QualityReference
-    config: ModelConfig
+    slices: SliceCounts | None
     settings: tuple[Setting, ...]
 
     def __call__(self, found: tuple[HistoryWindow, Mapping[str, Earlier]]) -> tuple[dict[str, JudgedWindow], Sounding]:
         window, seasons = found
-        qualities = _qualities(self.settings, window, self.reference)
+        qualities = self._qualities(window.evidence)
         judged = {
             setting.name: judge_window(
                 self.baseline,
@@ -98,10 +97,17 @@ class _Judge:
             )
             for setting in self.settings
         }
-        main = self.settings[0].name
-        loss = judged[main].quality.verdicts.measured
-        sounding = sound_window(self.baseline, window, self.config, performance=loss, earlier=seasons.get(main))
-        return judged, sounding
+        main = self.settings[0]
+        loss, earlier = judged[main.name].quality.verdicts.measured, seasons.get(main.name)
+        return judged, sound_window(self.baseline, window, main.config, performance=loss, earlier=earlier)
+
+    def _qualities(self, evidence: QualityEvidence) -> dict[str, WindowQuality]:
+        """A window's quality by the policies that it is judged by: settings mostly share them, and measuring is dear."""
+        slices = replace(evidence.slices, reference=self.slices) if evidence.slices else None
+        # An estimate rests on the record of the windows before, which may not have been read yet.
+        evidence = replace(evidence, estimates=None, slices=slices)
+        policies = {_judged_by(setting.config): setting.config for setting in self.settings}
+        return {policy: judge_quality(evidence, self.reference, config) for policy, config in policies.items()}
 
 
 def _windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
@@ -111,7 +117,7 @@ def _windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, 
         found.add(code)
         yield code, window
     for code in set(range(question.history.windows)) - found:
-        yield code, empty_window(question, before.baseline, code)
+        yield code, empty_window(question, before, code)
 
 
 def _in_order(found: Mapping[int, Any]) -> list[Any]:
@@ -119,26 +125,21 @@ def _in_order(found: Mapping[int, Any]) -> list[Any]:
 
 
 def _add_estimates(
-    judged: dict[int, JudgedWindow],
-    estimates: Mapping[int, WindowEstimates | None],
+    judged: dict[str, dict[int, JudgedWindow]],
+    estimates: Sequence[WindowEstimates | None],
     reference: OutcomeCounts,
-    policy: PerformancePolicy,
+    settings: Sequence[Setting],
 ) -> None:
-    windows = _in_order(judged)
-    measured = [window.quality.measured for window in windows]
-    reports = estimate_history(_in_order(estimates), measured, reference, policy)
-    for code, window, report in zip(sorted(judged), windows, reports, strict=True):
-        judged[code] = replace(window, quality=replace(window.quality, estimate=report))
-
-
-def _qualities(
-    settings: Sequence[Setting], window: HistoryWindow, reference: QualityReference
-) -> dict[str, WindowQuality]:
-    """A window's quality by the policies that it is judged by: settings mostly share them, and measuring is dear."""
-    # An estimate rests on the record of the windows before, which may not have been read yet.
-    evidence = replace(window.evidence, estimates=None)
-    policies = {_judged_by(setting.config): setting.config for setting in settings}
-    return {policy: judge_quality(evidence, reference, config) for policy, config in policies.items()}
+    """Each window's estimate, judged once for all settings that judge answers alike."""
+    reports: dict[str, list[EstimateReport | None]] = {}
+    for setting in settings:
+        windows, policy = judged[setting.name], _judged_by(setting.config)
+        if policy not in reports:
+            measured = [window.quality.measured for window in _in_order(windows)]
+            reports[policy] = estimate_history(estimates, measured, reference, setting.config.performance)
+        for code, report in zip(sorted(windows), reports[policy], strict=True):
+            window = windows[code]
+            windows[code] = replace(window, quality=replace(window.quality, estimate=report))
 
 
 def _judged_by(config: ModelConfig) -> str:

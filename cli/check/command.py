@@ -73,7 +73,7 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     options = replace(options, header=not (no_header or columns), names=named_columns(columns))
     with in_a_sentence("check"):
         checked = _judged(options)
-        told = json.dumps(checked.to_json(), indent=2, allow_nan=False) + "\n"
+        told = json.dumps(checked.to_json(), indent=2, allow_nan=False) + "\n" if json_file else ""
         write_all({json_file: told, html_file: _page(checked, html_file)})
     print_verdict(checked)
     if checked.verdict is Severity.INSUFFICIENT_DATA:

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.columns.casting import NUMBER_PLACEHOLDERS, cast_numbers, cast_text, is_number, plain_array
+from kedge.arrays import Floats
+from kedge.columns.casting import NUMBER_PLACEHOLDERS, cast_numbers, cast_text, is_number, one_array
 from kedge.columns.times import row_times
 from kedge.config.sections import Feature
 
@@ -109,12 +110,12 @@ def is_single_precision(values: Any) -> bool:
         return True
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_nested(kind) or pa.types.is_temporal(kind):
         return False
-    numbers = cast_numbers(values, "float64").values
-    numbers = np.unique(numbers[np.isfinite(numbers)])
+    numbers = _finite(values)
     with np.errstate(over="ignore"):
-        whole = np.array_equal(numbers.astype(np.float32).astype(np.float64), numbers)
+        if not np.array_equal(numbers.astype(np.float32).astype(np.float64), numbers):
+            return False
     # Seven digits are what a float32 holds: a short decimal, such as 0.5, says nothing of where it has been.
-    return bool(whole) and any(float(f"{number:.7g}") != number for number in numbers[:_WORDS_LOOKED_AT].tolist())
+    return any(float(f"{number:.7g}") != number for number in np.unique(numbers)[:_WORDS_LOOKED_AT].tolist())
 
 
 def is_void(values: Any) -> bool:
@@ -175,7 +176,10 @@ def _identifier(name: str, values: Any, as_kind: str) -> str:
     rows = len(values) - values.null_count
     if rows < IDENTIFIER_ROWS_MIN:
         return ""
-    distinct = pc.count_distinct(plain_array(values)).as_py()
+    # Most floats are not whole, and counting different ones is the dearest of all looks at a column.
+    if as_kind != "categorical" and pa.types.is_floating(value_type(values)) and not _are_whole(values):
+        return ""
+    distinct = _distinct(values)
     if distinct < IDENTIFIER_FRACTION_MIN * rows:
         return ""
     if as_kind == "categorical":
@@ -183,6 +187,24 @@ def _identifier(name: str, values: Any, as_kind: str) -> str:
     if _counts_rows(values, named=bool(_IDENTIFIER_NAME.search(name))):
         return f"{distinct:,} different numbers in {rows:,} rows: an identifier"
     return ""
+
+
+def _distinct(values: Any) -> int:
+    """How many different values there are."""
+    array = one_array(values)
+    if pa.types.is_dictionary(array.type):
+        return int(np.count_nonzero(np.bincount(array.indices.drop_null().to_numpy(zero_copy_only=False))))
+    return int(pc.count_distinct(array).as_py())
+
+
+def _are_whole(values: Any) -> bool:
+    numbers = _finite(values)
+    return not (numbers != np.floor(numbers)).any()
+
+
+def _finite(values: Any) -> Floats:
+    numbers = cast_numbers(values, "float64").values
+    return numbers[np.isfinite(numbers)]
 
 
 def _are_times(values: Any) -> bool:
@@ -196,8 +218,7 @@ def _are_times(values: Any) -> bool:
 
 def _counts_rows(values: Any, *, named: bool) -> bool:
     """Whether nearly unique numbers behave like the number of a row or of a customer: whole, and growing or without gaps."""
-    numbers = cast_numbers(values, "float64").values
-    numbers = numbers[np.isfinite(numbers)]
+    numbers = _finite(values)
     if not len(numbers) or (numbers != np.floor(numbers)).any():
         return False
     growing = (np.diff(numbers) > 0).mean() >= GROWING_FRACTION_MIN

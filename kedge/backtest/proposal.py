@@ -9,14 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from kedge.alerts.episode import AlertEpisode, AlertWindow, as_told, follow_episode
-from kedge.backtest.window import Earlier, HistoryWindow, judge_history
+from kedge.backtest.window import Earlier, HistoryWindow, measure_history
 from kedge.config.model import ModelConfig
+from kedge.drift.column import DriftRule
+from kedge.drift.seasonal_baseline import seasonal_baseline
 from kedge.profile.baseline import Baseline
 from kedge.severity import Severity, warned_if
 
 # Steps in which a threshold is proposed, and the smallest one worth setting: below it every large window drifts.
 STEP, SMALLEST = 0.01, 0.02
 FIELDS = {"effect": "drift.effect_max", "psi": "drift.psi_max"}
+_FLOORLESS = DriftRule(by_psi=False, warning=0.0, critical=0.0)
 
 
 @dataclass(frozen=True)
@@ -89,19 +92,18 @@ def sound_window(
     earlier : mapping of str to Profile, optional
         See `kedge.backtest.window.judge_window`.
     """
-    bare = config.drift.model_copy(update={"rule": "effect", "effect_warning": 0.0, "effect_max": 0.0})
-    plain = tuple(feature.model_copy(update={"effect_max": None}) for feature in config.features)
-    floorless = config.model_copy(update={"drift": bare, "features": plain})
-    report = judge_history(baseline, window, floorless, earlier)
-    alert_from = Severity(config.alerts.severity_from)
+    season = seasonal_baseline(baseline, earlier, config) if earlier else None
+    found = measure_history(baseline, window, config, season).columns
+    tested = [(one.measured, one.p_value_adjusted) for one in found.own if one.measured is not None]
     moved = [
-        (column.effect or 0.0) - (column.effect_without_drift or 0.0)
-        for column in report.columns
-        if column.drift is Severity.CRITICAL
+        measured.effect - measured.effect_without_drift
+        for measured, p_value in tested
+        if _FLOORLESS.severity(measured, p_value, found.level) is Severity.CRITICAL
     ]
-    checks = any(check.severity >= alert_from for check in report.quality)
+    alert_from = Severity(config.alerts.severity_from)
+    checks = any(check.severity >= alert_from for one in found.own for check in one.checks)
     lost = performance is not None and performance >= alert_from
-    psi = max((column.statistics.get("psi", 0.0) for column in report.columns), default=0.0)
+    psi = max((measured.statistics.get("psi", 0.0) for measured, _ in tested), default=0.0)
     loss = None if performance in (None, Severity.INSUFFICIENT_DATA) else performance is Severity.CRITICAL
     return Sounding(window.start, window.end, max(moved, default=0.0), psi, checks or lost, loss)
 

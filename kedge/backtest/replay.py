@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from kedge.alerts.episode import AlertEpisode, AlertWindow, News, as_told, follow_episode
@@ -131,15 +132,16 @@ def replay(
     """
     windows = tuple(all_dated(tuple(judged)))
     lasting, drift_lasts = _lasting(windows, config), _drift_lasts(windows, config)
+    verdicts, blind = tuple(map(_verdict, windows)), [window.blind for window in windows]
+    learnable = list(accumulate(window.learnable_rows for window in windows))
     ripening = timedelta(days=config.labels.label_horizon_days or 0.0)
     walked: list[ReplayedWindow] = []
     starts: list[RetrainingStart] = []
     episode: AlertEpisode | None = None
     for number, window in enumerate(windows):
         now = window.end + ripening
-        decision = decide_retraining(
-            _state(windows[: number + 1], starts, since), config.retraining, now, config.performance
-        )
+        state = RetrainingState(verdicts[: number + 1], tuple(starts), since, learnable[number])
+        decision = decide_retraining(state, config.retraining, now, config.performance)
         if decision.action == "START":
             starts.append(RetrainingStart(now, str(decision.kind), str(decision.episode)))
         seen = AlertWindow(
@@ -153,19 +155,15 @@ def replay(
         )
         episode, news = _told(follow_episode(episode, seen, config.alerts))
         alarms = bool(seen.alarms(config.alerts))
-        blind = not alarms and newly_blind([past.blind for past in windows[number::-1]])
+        fell_blind = not alarms and newly_blind(blind[number::-1])
         severity = alert_severity(window.drift, lasting[number])
-        told = "blind" if blind else news.kind if news else None
-        walked.append(ReplayedWindow(window, severity, alarms or blind, decision, told))
+        told = "blind" if fell_blind else news.kind if news else None
+        walked.append(ReplayedWindow(window, severity, alarms or fell_blind, decision, told))
     return Replay(tuple(walked), Severity(config.alerts.severity_from), retraining_cost_usd)
 
 
-def _state(windows: Sequence[JudgedWindow], starts: Sequence[RetrainingStart], since: datetime) -> RetrainingState:
-    verdicts = tuple(_verdict(window, window.quality.verdicts) for window in windows)
-    return RetrainingState(verdicts, tuple(starts), since, sum(window.learnable_rows for window in windows))
-
-
-def _verdict(window: JudgedWindow, quality: QualityVerdicts) -> WindowVerdict:
+def _verdict(window: JudgedWindow) -> WindowVerdict:
+    quality = window.quality.verdicts
     return WindowVerdict(
         window.start, window.end, window.retrainable, quality.measured, quality.estimated, window.less_confident
     )

@@ -10,9 +10,10 @@ from typing import Any
 from kedge.alerts.verdicts import data_verdicts, is_blind
 from kedge.config.model import ModelConfig
 from kedge.config.sections import BaselineSource
-from kedge.drift.evidence import ColumnEvidence
-from kedge.drift.report import DriftReport, drift_evidence, judge_drift
-from kedge.drift.seasonal_baseline import seasonal_baseline
+from kedge.drift.alert_budget import window_level
+from kedge.drift.measured_drift import MeasuredDrift, measure_drift
+from kedge.drift.report import DriftReport, judge_drift
+from kedge.drift.seasonal_baseline import SeasonalBaseline, seasonal_baseline
 from kedge.performance.window import PerformanceReport
 from kedge.profile.baseline import Baseline, Profile
 from kedge.quality.window import QualityEvidence, WindowQuality, dated
@@ -41,14 +42,20 @@ class HistoryWindow:
     profile: Profile
     evidence: QualityEvidence = field(default_factory=QualityEvidence)
     design_effects: Mapping[str, float] = field(default_factory=dict)
-    _columns: dict[tuple[Any, ...], list[ColumnEvidence]] = field(default_factory=dict, init=False, repr=False)
+    _measured: dict[tuple[Any, ...], MeasuredDrift] = field(default_factory=dict, init=False, repr=False)
 
-    def columns(self, baseline: Baseline, config: ModelConfig) -> Sequence[ColumnEvidence]:
-        """Each column beside the same column of the training data; policies that show it alike get the same, measured once."""
-        shown = (config.prediction.name, *sorted(config.hidden.items()))
-        if shown not in self._columns:
-            self._columns[shown] = drift_evidence(baseline, self.profile, config, design_effects=self.design_effects)
-        return self._columns[shown]
+    def measured(self, baseline: Baseline, config: ModelConfig) -> MeasuredDrift:
+        """The window beside the training data; policies that differ in their limits alone get the same, measured once."""
+        key = MeasuredDrift.key(config)
+        if key not in self._measured:
+            self._measured[key] = self.measured_against(None, baseline, config)
+        return self._measured[key]
+
+    def measured_against(self, before: Profile | None, baseline: Baseline, config: ModelConfig) -> MeasuredDrift:
+        """The window beside other rows than the baseline's own."""
+        level = window_level(config.drift.alert_budget_per_year, self.end - self.start)
+        effects = self.design_effects
+        return measure_drift(baseline, self.profile, config, level=level, before=before, design_effects=effects)
 
     @property
     def labelled_rows(self) -> int | None:
@@ -154,6 +161,13 @@ def all_dated(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
     return found
 
 
+def measure_history(
+    baseline: Baseline, window: HistoryWindow, config: ModelConfig, season: SeasonalBaseline | None
+) -> MeasuredDrift:
+    """Measure one window, each column against the baseline that its YAML names."""
+    return window.measured_against(season.profile, baseline, config) if season else window.measured(baseline, config)
+
+
 def judge_history(
     baseline: Baseline, window: HistoryWindow, config: ModelConfig, earlier: Earlier | None = None
 ) -> DriftReport:
@@ -165,16 +179,16 @@ def judge_history(
         config,
         start=window.start,
         end=window.end,
-        design_effects=window.design_effects,
         before=season.profile if season else None,
-        evidence=None if season else window.columns(baseline, config),
+        measured=measure_history(baseline, window, config, season),
     )
     return report.judged_against(season.sources, season.notes) if season else report
 
 
 def _reasons(report: DriftReport, performance: PerformanceReport | None) -> tuple[str, ...]:
     """First what the labels say if quality is worse, then what moved (only the first few), then that quality holds."""
-    moved, more = report.reasons[:REASONS_TOLD], len(report.reasons) - REASONS_TOLD
+    reasons = report.reasons
+    moved, more = reasons[:REASONS_TOLD], len(reasons) - REASONS_TOLD
     told = (*moved, *((f"and {more} more",) if more > 0 else ()))
     if performance is None:
         return told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ class ClassCodes:
     strangers: tuple[str, ...]
 
 
+# The same few words are read of every batch of rows.
+@lru_cache(maxsize=10_000)
 def canonical(word: str) -> str:
     """One spelling of a class: a whole number loses its ".0", other text its outer blanks.
 

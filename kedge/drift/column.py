@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from kedge.columns.casting import Column
@@ -103,6 +104,8 @@ class ColumnReport:
         The worst of the tests that ran, data quality among them.
     drift : Severity
         Severity of the drift test alone.
+    words : callable
+        Gives the reason: of most columns of most windows nobody reads it.
     statistics : mapping of str to float
         By the names of `kedge.statistics.every_statistic`; what does not apply is absent.
     p_value_adjusted : float
@@ -127,7 +130,7 @@ class ColumnReport:
     severity: Severity
     drift: Severity
     rows: int
-    reason: str
+    words: Callable[[], str]
     statistics: Mapping[str, float]
     p_value_adjusted: float | None = None
     effect: float | None = None
@@ -141,6 +144,11 @@ class ColumnReport:
     unparsable_fraction: float | None = None
     importance: float | None = None
     against: str | None = None
+
+    @cached_property
+    def reason(self) -> str:
+        """The verdict in words."""
+        return self.words()
 
     @property
     def relevance(self) -> float:
@@ -208,7 +216,7 @@ def judge_column(
         severity,
         severity,
         now.rows,
-        f"{column.name}: {rule.words(measured, severity, effect=effect)}; {evidence.moved}",
+        lambda: f"{column.name}: {rule.words(measured, severity, effect=effect)}; {evidence.moved}",
         measured.statistics,
         p_value_adjusted,
         measured.effect,
@@ -226,8 +234,9 @@ def _unmeasured(evidence: ColumnEvidence, minimum_rows: int) -> ColumnReport:
     why = f"{counted(found, 'row')} with a value; {minimum_rows:,} are needed to judge drift"
     if needed is None:
         why = "no row of the baseline has a value, so drift cannot be judged"
+    reason = f"{column.name}: {why}"
     return ColumnReport(
-        column, nothing, nothing, now.rows, f"{column.name}: {why}", {}, rows_needed=needed, **_fractions(column, now)
+        column, nothing, nothing, now.rows, lambda: reason, {}, rows_needed=needed, **_fractions(column, now)
     )
 
 

@@ -178,8 +178,11 @@ def _points(bins: Bins) -> Floats:
 
 def _folded(counts: ColumnCounts, found: Floats, place: Ints, size: int) -> ColumnCounts:
     cells = np.bincount(place, weights=counts.cells, minlength=size)
-    total = np.bincount(place, weights=counts.cells * found, minlength=size)
-    means = np.divide(total, cells, out=np.full(size, np.nan), where=cells > 0)
+
+    def means() -> Floats:
+        total = np.bincount(place, weights=counts.cells * found, minlength=size)
+        return np.divide(total, cells, out=np.full(size, np.nan), where=cells > 0)
+
     return ColumnCounts(
         cells.astype(np.int64), counts.missing, counts.unparsable, counts.infinite, counts.unseen, 0, means
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,15 +14,45 @@ from kedge.columns.shown_values import place_of
 from kedge.comparisons import in_words, percent
 from kedge.profile.baseline import ColumnCounts
 from kedge.profile.bins import Bins
-from kedge.profile.coarse_cells import coarse_starts, coarsen, median, median_cell
+from kedge.profile.coarse_cells import NEIGHBOURHOODS, coarsen, median, median_cell
 from kedge.statistics.chi_square import chi_square, total_variation_certain
 from kedge.statistics.every_statistic import DISTANCES, TESTS_OF_LEVELS, TESTS_OF_NUMBERS, tested
 from kedge.statistics.kolmogorov_smirnov import ks_critical, ks_test, ks_without_drift
-from kedge.statistics.total_variation import total_variation_without_drift
+from kedge.statistics.psi import psi
+from kedge.statistics.total_variation import total_variation_distance, total_variation_without_drift
 from kedge.statistics.wasserstein import wasserstein_distance
 
-NEIGHBOURHOODS = 10
 _FIVE_DIGITS = 10_000
+
+
+class Statistics(Mapping[str, float]):
+    """Statistics by name: PSI, by which a rule may decide, is at hand, and the others are computed when one of them is read.
+
+    Parameters
+    ----------
+    every : callable
+        Gives all of them, PSI too.
+
+    >>> found = Statistics(0.1, lambda: {"psi": 0.1, "ks_statistic": 0.2})
+    >>> found["psi"], dict(found)
+    (0.1, {'psi': 0.1, 'ks_statistic': 0.2})
+    """
+
+    def __init__(self, psi: float, every: Callable[[], Mapping[str, float]]) -> None:
+        self._psi, self._compute = psi, every
+
+    @cached_property
+    def _every(self) -> Mapping[str, float]:
+        return self._compute()
+
+    def __getitem__(self, name: str) -> float:
+        return self._psi if name == "psi" else self._every[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._every)
+
+    def __len__(self) -> int:
+        return len(self._every)
 
 
 @dataclass(frozen=True)
@@ -63,20 +93,24 @@ def measure_numeric(bins: Bins, before: ColumnCounts, now: ColumnCounts, *, desi
     design_effect : float
         How many rows count as one independent row, at least 1.
     """
-    starts = _with_ends(coarse_starts(before.cells, cells=NEIGHBOURHOODS), before.cells, now.cells)
+    starts = _with_ends(before.neighbourhoods, before.cells, now.cells)
     b, w = coarsen(before.cells, starts), coarsen(now.cells, starts)
     worth = int(before.cells.sum()) / design_effect, int(now.cells.sum()) / design_effect
+
+    def told() -> dict[str, float]:
+        found = {name: function(b, w) for name, function in DISTANCES.items()}
+        found |= tested(TESTS_OF_NUMBERS, before.cells, now.cells)
+        distance = wasserstein_distance(before.cells, now.cells, bins.edges, (before.means, now.means))
+        found["wasserstein_distance"] = distance
+        # Values near the largest float are too far apart for a distance.
+        return {name: value for name, value in found.items() if np.isfinite(value)}
+
     # The test that decides: those of the table are told beside it.
     effect, p_value = ks_test(before.cells, now.cells, design_effect=design_effect)
-    statistics = {name: function(b, w) for name, function in DISTANCES.items()}
-    statistics |= tested(TESTS_OF_NUMBERS, before.cells, now.cells)
-    distance = wasserstein_distance(before.cells, now.cells, bins.edges, (before.means, now.means))
-    statistics["wasserstein_distance"] = distance
     # A KS statistic is at most the total variation, and so is its mean: with few values that is the tighter bound.
     by_cells = total_variation_without_drift(before.cells, now.cells, design_effect=design_effect)
     return Measured(
-        # Values near the largest float are too far apart for a distance.
-        {name: value for name, value in statistics.items() if np.isfinite(value)},
+        Statistics(psi(b, w), told),
         p_value,
         effect,
         min(ks_without_drift(*worth), by_cells),
@@ -116,14 +150,17 @@ def measure_categorical(before: Ints, now: Ints, *, design_effect: float = 1.0) 
     >>> round(measure_categorical(np.array([50, 50]), np.array([20, 80])).effect, 6)
     0.3
     """
-    statistics = {name: function(before, now) for name, function in DISTANCES.items()}
-    statistics |= tested(TESTS_OF_LEVELS, before, now)
+
+    def told() -> dict[str, float]:
+        found = {name: function(before, now) for name, function in DISTANCES.items()}
+        return found | tested(TESTS_OF_LEVELS, before, now)
+
     # The test that decides: those of the table are told beside it.
     _, p_value = chi_square(before, now, design_effect=design_effect)
     return Measured(
-        statistics,
+        Statistics(psi(before, now), told),
         p_value,
-        statistics["total_variation_distance"],
+        total_variation_distance(before, now),
         total_variation_without_drift(before, now, design_effect=design_effect),
         design_effect,
     )
@@ -177,7 +214,7 @@ class ColumnEvidence:
         worth = (float(side.sum()) / self.design_effect for side in (before, now))
         return total_variation_certain(used, level, *worth)
 
-    @property
+    @cached_property
     def moved(self) -> str:
         """What moved most, in words."""
         return _moved_number(self) if self.column.is_number else _moved_level(self)

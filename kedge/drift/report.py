@@ -8,20 +8,18 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from kedge.columns.shown_values import hides_values
 from kedge.comparisons import counted
 from kedge.config.model import ModelConfig
 from kedge.drift.alert_budget import window_level
 from kedge.drift.column import ColumnReport
 from kedge.drift.column_quality import QualityCheck
-from kedge.drift.confidence import ConfidenceReport, answer_confidence
-from kedge.drift.evidence import ColumnEvidence
+from kedge.drift.confidence import ConfidenceReport
 from kedge.drift.histograms import histograms
 from kedge.drift.judge import judge_columns
+from kedge.drift.measured_drift import MeasuredDrift, measure_drift
 from kedge.drift.unjudged import unjudged_side
 from kedge.instants import to_text
 from kedge.profile.baseline import Baseline, Profile
-from kedge.profile.design_effect import combined
 from kedge.severity import Severity, worst
 
 __all__ = ["ColumnReport", "DriftReport", "VariantReport", "judge_drift"]
@@ -223,7 +221,7 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
     before: Profile | None = None,
     design_effects: Mapping[str, float] | None = None,
     judgements: int = 1,
-    evidence: Sequence[ColumnEvidence] | None = None,
+    measured: MeasuredDrift | None = None,
 ) -> DriftReport:
     """Judge a window: data drift on the features, prediction drift on the answers, and data quality.
 
@@ -247,16 +245,14 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
         baseline's own divides both sides' sizes.
     judgements : int
         How many judgements of one window share its part of the alert budget: of the whole, and of each production variant.
-    evidence : sequence of ColumnEvidence, optional
-        As `drift_evidence` gives it of the same window, where several policies judge it: each column is measured once for all.
+    measured : MeasuredDrift, optional
+        As `measure_drift` gives it of the same window, where several rules judge it: each column is measured once for all.
     """
     policy, judged = config.drift, baseline if before is None else replace(baseline, profile=before)
-    if evidence is None:
-        evidence = drift_evidence(baseline, window, config, before=before, design_effects=design_effects)
-    level = window_level(policy.alert_budget_per_year, end - start) / judgements
-    confidence = answer_confidence(evidence, config)
-    watched = [one for one in evidence if one.column.name != config.margin_column]
-    found = judge_columns(baseline, watched, config, level=level, derived=[confidence.margin] if confidence else [])
+    if measured is None:
+        level = window_level(policy.alert_budget_per_year, end - start) / judgements
+        measured = measure_drift(baseline, window, config, level=level, before=before, design_effects=design_effects)
+    found, confidence = judge_columns(baseline, measured.columns, config), measured.confidence
     return DriftReport(
         config.model,
         baseline.baseline,
@@ -269,34 +265,7 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
         (*found.quality, *window_checks),
         partial(histograms, judged, window, {name for name, hides in config.hidden.items() if hides}),
         policy.minimum_rows,
-        decision={"rule": policy.rule, "level": level, "tests": found.tests},
+        decision={"rule": policy.rule, "level": measured.columns.level, "tests": measured.columns.tests},
         confidence=confidence.judged(found.derived[0]) if confidence else None,
         unjudged=unjudged_side(config),
     )
-
-
-def drift_evidence(
-    baseline: Baseline,
-    window: Profile,
-    config: ModelConfig,
-    *,
-    before: Profile | None = None,
-    design_effects: Mapping[str, float] | None = None,
-) -> list[ColumnEvidence]:
-    """Each column of the window beside the same column of what it is compared with; the parameters are those of `judge_drift`."""
-    own = (baseline if before is None else replace(baseline, profile=before)).own
-    effects = combined(baseline.design_effects, design_effects)
-    levels = {name: len(bins.levels) + len(bins.rare) for name, bins in baseline.bins.items()}
-    # The YAML names the classes of a prediction, so they may be shown.
-    levels |= {config.prediction.name: 0}
-    return [
-        ColumnEvidence(
-            column,
-            baseline.bins[column.name],
-            own[column.name],
-            baseline.column(window, column.name),
-            effects.get(column.name, 1.0),
-            hides_values(column.name, levels[column.name], config.hidden),
-        )
-        for column in baseline.columns
-    ]

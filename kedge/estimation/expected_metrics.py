@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from kedge.arrays import Floats, Ints
 from kedge.estimation.calibration import CalibrationMap
 from kedge.intervals import Estimate, normal_interval, z_of
-from kedge.outcomes.score_cells import CELL_OF_ONE, CELL_OF_ZERO, cells_of, middles_of
+from kedge.outcomes.score_cells import CELL_OF_ONE, CELL_OF_ZERO, cells_of, middles_of, rows_by_cell
 
 _STEP = 1e-6
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -73,9 +74,7 @@ def count_answers(scores: Floats, decisions: NDArray[np.bool_]) -> AnswerCounts:
     ([0, 2], [1, 0])
     """
     usable = (scores >= 0.0) & (scores <= 1.0)
-    cells, place = np.unique(cells_of(scores[usable]), return_inverse=True)
-    decided = np.bincount(place[decisions[usable]], minlength=len(cells)).astype(np.int64)
-    return AnswerCounts(cells, decided, np.bincount(place, minlength=len(cells)).astype(np.int64) - decided)
+    return AnswerCounts(*rows_by_cell(cells_of(scores[usable]), decisions[usable]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +114,16 @@ class ExpectedRows:
         hits, missed = self.decided @ self.chances, self.rejected @ self.chances
         return np.array([hits, self.decided.sum() - hits, missed, self.rejected.sum() - missed])
 
+    @cached_property
+    def _draws(self) -> tuple[Floats, Floats]:
+        """The variance of each group's decided rows that come true, and of its rejected ones."""
+        draws = self.chances * (1.0 - self.chances)
+        return self.decided * draws, self.rejected * draws
+
+    @cached_property
+    def _blocks(self) -> Ints:
+        return self.map.block_of(self.scores)
+
     def error(self, of_decided: Floats, of_rejected: Floats) -> float:
         """Standard error of the true metric around its estimate.
 
@@ -126,11 +135,10 @@ class ExpectedRows:
         of_decided, of_rejected : ndarray of float, shape (n_groups,)
             How much the metric rises if a row of the group, decided or rejected, comes true.
         """
-        draws = self.chances * (1.0 - self.chances)
-        by_outcome = (self.decided * draws) @ of_decided**2 + (self.rejected * draws) @ of_rejected**2
+        by_decided, by_rejected = self._draws
+        by_outcome = by_decided @ of_decided**2 + by_rejected @ of_rejected**2
         moved = self.decided * of_decided + self.rejected * of_rejected
-        blocks = self.map.block_of(self.scores)
-        by_block = np.bincount(blocks, weights=moved, minlength=len(self.map.block_variances))
+        by_block = np.bincount(self._blocks, weights=moved, minlength=len(self.map.block_variances))
         return math.sqrt(float(by_outcome + by_block**2 @ self.map.block_variances))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,11 @@ _NONE = TimeCounts(np.zeros(0), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
-class LabelFacts:
-    """Answered ids and their labels so far, counted.
+class LabelFaults:
+    """What is odd about answers and their labels.
 
     Attributes
     ----------
-    rows : int
-        Ids that were answered.
-    delays : TimeCounts
-        From answer to label, in whole minutes, of the rows with a label.
-    newest_days : float or None
-        Age of the newest label.
     strange : int
         Labels that are not a class, or not a number: they count as missing.
     newer : int
@@ -35,9 +29,6 @@ class LabelFacts:
         Answers to an id that was answered again later, and those of them that differ from the last answer, which counts.
     """
 
-    rows: int
-    delays: TimeCounts = _NONE
-    newest_days: float | None = None
     strange: int = 0
     newer: int = 0
     unmatched: int = 0
@@ -45,9 +36,9 @@ class LabelFacts:
     conflicting: int = 0
 
     def sentences(self) -> tuple[str, ...]:
-        """What a reader should know about the join.
+        """What a reader should know about it.
 
-        >>> LabelFacts(2, repeated=2, conflicting=1).sentences()
+        >>> LabelFaults(repeated=2, conflicting=1).sentences()
         ('1 answer contradicted by a later one to the same id: the last one counts',)
         """
         said = []
@@ -67,6 +58,26 @@ class LabelFacts:
             )
         return tuple(said)
 
+
+@dataclass(frozen=True)
+class LabelFacts:
+    """Answered ids and their labels so far, counted.
+
+    Attributes
+    ----------
+    rows : int
+        Ids that were answered.
+    delays : TimeCounts
+        From answer to label, in whole minutes, of the rows with a label.
+    newest_days : float or None
+        Age of the newest label.
+    """
+
+    rows: int
+    delays: TimeCounts = _NONE
+    newest_days: float | None = None
+    faults: LabelFaults = field(default_factory=LabelFaults)
+
     def coverage(self) -> dict[str, Any]:
         """Rows, rows with a label, the days that labels took, and the age of the newest one; facts that do not apply are absent.
 
@@ -74,8 +85,8 @@ class LabelFacts:
         ['label_delay_days', 'labelled_rows', 'labels_strange', 'labels_unmatched', 'newest_label_days', 'rows']
         """
         facts: dict[str, Any] = {"rows": self.rows, "labelled_rows": self.delays.total}
-        facts |= {"labels_strange": self.strange, "labels_unmatched": self.unmatched}
-        facts |= {"labels_newer": self.newer} if self.newer else {}
+        facts |= {"labels_strange": self.faults.strange, "labels_unmatched": self.faults.unmatched}
+        facts |= {"labels_newer": self.faults.newer} if self.faults.newer else {}
         if self.newest_days is None:
             return facts
         facts["label_delay_days"] = {"median": self.delays.median, "longest": float(self.delays.days[-1])}

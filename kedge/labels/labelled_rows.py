@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kedge.arrays import Bools, Floats
 from kedge.config.model import ModelConfig
-from kedge.labels.facts import LabelFacts
+from kedge.labels.facts import LabelFacts, LabelFaults
 from kedge.labels.horizon import LabelHorizon, TimeCounts, label_horizon, whole_minutes
 from kedge.labels.join import last_answers, seconds_of
 from kedge.outcomes.columns import label_column
@@ -37,25 +37,13 @@ class LabelledRows:
         Code of the class that came true (0 for a regression), -1 without a readable label.
     delays_days : ndarray of float, shape (n_rows,)
         Days from answer to label; NaN without a label.
-    strange : int
-        Labels that are not a class, or not a number: they count as missing.
-    newer : int
-        Labels of classes that the YAML names now and the package does not know: they count as missing.
-    unmatched : int
-        Labels collected lately whose id no answered row has.
-    repeated, conflicting : int
-        Answers to an id that was answered again later, and those of them that differ from the last answer, which counts.
     """
 
     table: pa.Table
     ages_days: Floats
     classes: NDArray[np.int64]
     delays_days: Floats
-    strange: int = 0
-    newer: int = 0
-    unmatched: int = 0
-    repeated: int = 0
-    conflicting: int = 0
+    faults: LabelFaults = field(default_factory=LabelFaults)
 
     @property
     def rows(self) -> int:
@@ -85,11 +73,7 @@ class LabelledRows:
             rows=self.rows,
             delays=TimeCounts.of(whole_minutes(delays)),
             newest_days=float((self.ages_days[rows] - delays).min()) if len(delays) else None,
-            strange=self.strange,
-            newer=self.newer,
-            unmatched=self.unmatched,
-            repeated=self.repeated,
-            conflicting=self.conflicting,
+            faults=self.faults,
         )
 
 
@@ -115,7 +99,7 @@ def labelled_rows(
     >>> joined = pa.table({"kedge_row_id": ["a", "b", "a"], "kedge_time": at, "prediction": [0.2, 0.9, 0.4],
     ...                    "label": ["1", None, "1"], "kedge_collected": pa.array([172_800, None, 172_800], pa.timestamp("s", "UTC"))})
     >>> rows = labelled_rows(joined, config, now=259_200.0, unmatched=0)
-    >>> rows.classes.tolist(), rows.delays_days.tolist()[1], rows.ages_days.tolist(), rows.conflicting
+    >>> rows.classes.tolist(), rows.delays_days.tolist()[1], rows.ages_days.tolist(), rows.faults.conflicting
     ([-1, 1], 1.0, [3.0, 2.0], 1)
     """
     times = seconds_of(joined.column(TIME))
@@ -137,11 +121,13 @@ def labelled_rows(
         ages_days=(now - times) / _DAY_SECONDS,
         classes=np.where(truth.known, codes, -1),
         delays_days=np.where(truth.known, delays, np.nan),
-        strange=int((truth.strange & ~newer).sum()),
-        newer=int(newer.sum()),
-        unmatched=unmatched,
-        repeated=repeated,
-        conflicting=conflicting,
+        faults=LabelFaults(
+            strange=int((truth.strange & ~newer).sum()),
+            newer=int(newer.sum()),
+            unmatched=unmatched,
+            repeated=repeated,
+            conflicting=conflicting,
+        ),
     )
 
 

@@ -94,10 +94,19 @@ def rank_rows(cells: Ints, positive: NDArray[np.bool_]) -> dict[str, Any]:
     >>> ranked["cells"].tolist(), ranked["positive"].tolist(), ranked["negative"].tolist()
     ([3, 7], [0, 1], [1, 1])
     """
-    # With the label as its last bit a cell is sorted by value, which is faster than by place.
-    ordered = np.sort(2 * cells + positive)
-    labels = ordered & 1
-    return _fitted(ordered >> 1, labels, 1 - labels, 0)
+    return _fitted(*rows_by_cell(cells, positive), 0)
+
+
+def rows_by_cell(cells: Ints, flags: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
+    """Each cell once, ascending, with its rows that have the flag, and those that have it not.
+
+    >>> [part.tolist() for part in rows_by_cell(np.array([7, 3, 7]), np.array([True, False, True]))]
+    [[3, 7], [0, 2], [1, 0]]
+    """
+    # With the flag as its last bit a cell is sorted by value, which is faster than by place.
+    ordered = np.sort(2 * cells + flags)
+    flagged = ordered & 1
+    return _merged(ordered >> 1, flagged, 1 - flagged)
 
 
 def rank_cells(cells: Ints, positive: Ints, negative: Ints, cleared_bits: int) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -12,6 +12,12 @@ from kedge.arrays import Floats, Ints
 from kedge.columns.casting import Column
 from kedge.errors import BaselineMismatchError
 from kedge.profile.bins import COUNTERS, INFINITE, MISSING, UNPARSABLE, UNSEEN, Bins
+from kedge.profile.coarse_cells import coarse_starts
+
+
+def no_means() -> Floats:
+    """The means of a column without numbers."""
+    return np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,8 @@ class ColumnCounts:
     missing, unparsable, infinite, unseen, out_of_range : int
         Rows without a value, with text where a number, a time or a boolean belongs, infinite, of a level that the
         baseline does not have, and (also in the outer cells) beyond the baseline's smallest or largest value.
-    means : ndarray of float, shape (n_cells,)
-        Mean of the values in each cell of a number, NaN where there are none; of a category, none.
+    mean_values : callable
+        Gives `means`: a verdict needs none.
     """
 
     cells: Ints
@@ -35,17 +41,27 @@ class ColumnCounts:
     infinite: int
     unseen: int
     out_of_range: int
-    means: Floats = field(default_factory=lambda: np.empty(0))
+    mean_values: Callable[[], Floats] = no_means
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """All rows, with or without a value."""
         return int(self.cells.sum()) + self.missing + self.unparsable + self.infinite + self.unseen
 
     @cached_property
+    def means(self) -> Floats:
+        """Mean of the values in each cell of a number, NaN where there are none; of a category, none. Shape (n_cells,)."""
+        return self.mean_values()
+
+    @cached_property
     def with_unseen(self) -> Ints:
         """Rows per cell with one more cell for the unseen."""
         return np.append(self.cells, self.unseen)
+
+    @cached_property
+    def neighbourhoods(self) -> Ints:
+        """First cell of each of about ten neighbourhoods with equal rows: every window is coarsened at the baseline's."""
+        return coarse_starts(self.cells)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +145,7 @@ class Baseline:
         sums = profile.counts[behind + COUNTERS : start + bins.width]
         numeric = len(bins.edges) > 0
         outside = int(rows[0] + rows[-1]) if numeric else 0
-        means = bins.grid.means(rows, sums, bins.edges) if numeric else np.empty(0)
+        means: Callable[[], Floats] = partial(bins.grid.means, rows, sums, bins.edges) if numeric else no_means
         missing, unparsable, infinite, unseen = (int(counters[i]) for i in (MISSING, UNPARSABLE, INFINITE, UNSEEN))
         return ColumnCounts(rows, missing, unparsable, infinite, unseen, outside, means)
 

@@ -7,12 +7,14 @@ import numpy as np
 from kedge.arrays import Ints
 from kedge.profile.bins import Bins
 
+# The field's thresholds for PSI are meant for ten equal cells.
+NEIGHBOURHOODS = 10
 
-def coarse_starts(baseline: Ints, *, cells: int = 10) -> Ints:
+
+def coarse_starts(baseline: Ints, *, cells: int = NEIGHBOURHOODS) -> Ints:
     """First fine cell of each of about `cells` neighbourhoods with equal baseline rows.
 
-    The field's thresholds for PSI are meant for ten equal cells. A value that many rows share stays whole, so there may be
-    fewer.
+    A value that many rows share stays whole, so there may be fewer.
 
     Parameters
     ----------

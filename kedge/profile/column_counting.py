@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,54 @@ def count_cells_by_code(
     return np.bincount(found.of_rows() + codes * size, minlength=groups * size).reshape(groups, size)
 
 
+@dataclass(frozen=True, eq=False)
+class RowCells:
+    """Where each row of a column belongs.
+
+    Attributes
+    ----------
+    places : ndarray of int, shape (n_rows,)
+        Position in the column's share of a profile's vector: a cell, or the counter of what has no cell.
+    values : ndarray of float, shape (n_rows,), or None
+        Of a number, for the sums of its cells: what has no cell adds nothing. None of a category.
+    """
+
+    places: Ints
+    values: Floats | None = None
+
+    def counts(self, bins: Bins) -> Ints:
+        """What `count_cells` gives of the same rows."""
+        size = bins.cells + COUNTERS
+        rows = np.bincount(self.places, minlength=size)
+        if self.values is None:
+            return rows
+        return np.concatenate([rows, bins.grid.sums(self.places, self.values, size)[: bins.cells]])
+
+
+def row_cells(bins: Bins, column: Column, table: pa.Table, times: RowTimes = None) -> RowCells:
+    """Where each row belongs, for rows that are counted in more than one way.
+
+    >>> column = Column("x", "feature", "numeric", "float64")
+    >>> row_cells(Bins(edges=np.array([1.0, 2.0])), column, pa.table({"x": [0.5, 2.0, None]})).places.tolist()
+    [0, 1, 3]
+    """
+    if not column.is_number:
+        return RowCells(_levels(bins, column, table.column(column.name)).of_rows())
+    numbers = _numbers(column, table, times)
+    values, finite = numbers.values, np.isfinite(numbers.values)
+    if finite.all():
+        return RowCells(_cells(bins, values, indexed=len(values) >= _INDEXED_ROWS), values)
+    places = np.full(len(values), bins.cells + MISSING, np.int64)
+    places[numbers.unparsable] = bins.cells + UNPARSABLE
+    places[np.isinf(values)] = bins.cells + INFINITE
+    places[finite] = _cells(bins, values[finite], indexed=len(values) >= _INDEXED_ROWS)
+    return RowCells(places, np.where(finite, values, bins.grid.low))
+
+
+def _cells(bins: Bins, values: Floats, *, indexed: bool) -> Ints:
+    return bins.index.cells_of(values) if indexed else np.searchsorted(bins.edges, values).astype(np.int64)
+
+
 def _count_numbers(bins: Bins, numbers: Numbers, codes: Ints | None, groups: int) -> Ints:
     rows, size = len(numbers.values), bins.cells + COUNTERS
     total = np.zeros((groups, bins.width), np.int64)
@@ -131,7 +180,7 @@ def _count_numbers(bins: Bins, numbers: Numbers, codes: Ints | None, groups: int
 def _add_values(total: Ints, bins: Bins, values: Floats, group: Ints | None, *, indexed: bool) -> None:
     if not len(values):
         return
-    places = bins.index.cells_of(values) if indexed else np.searchsorted(bins.edges, values).astype(np.int64)
+    places = _cells(bins, values, indexed=indexed)
     places = places if group is None else places + group * bins.cells
     shape = (len(total), bins.cells)
     counts = np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -73,13 +74,60 @@ def design_effects(baseline: Baseline, blocks: Iterable[Profile], *, trending: b
     return found.design_effects(trending=trending)
 
 
+@dataclass(frozen=True, eq=False)
+class CellGroups:
+    """About ten groups of cells a column: rows per block and group are all that design effects need.
+
+    Attributes
+    ----------
+    of_positions : ndarray of int, shape (width,)
+        Group of each position of a profile's vector; `total` for what belongs to none.
+    sizes : mapping of str to int
+        Number of each column's groups, which stand together, the columns in their order.
+    """
+
+    columns: tuple[Column, ...]
+    of_positions: Ints
+    sizes: Mapping[str, int]
+
+    @classmethod
+    def of(cls, baseline: Baseline) -> CellGroups:
+        """Deciles of the baseline's own rows, and its levels with the rare ones pooled."""
+        return cls(baseline.columns, *_groups(baseline))
+
+    @cached_property
+    def total(self) -> int:
+        """Number of all groups."""
+        return sum(self.sizes.values())
+
+    def design_effects(
+        self, rows: Sequence[int], part: Callable[[slice], NDArray[Any]], *, trending: bool = False
+    ) -> dict[str, float]:
+        """As the function of this name gives them.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Of each block, none of them empty, in the order of time.
+        part : callable
+            Rows of the same blocks in some of the groups, shape (n_blocks, n_groups).
+        """
+        if len(rows) < _BLOCKS_NEEDED or not self.sizes:
+            return dict.fromkeys(self.sizes, 1.0)
+        found, start = {}, 0
+        for column in self.columns:
+            end = start + self.sizes[column.name]
+            counts = part(slice(start, end)).astype(np.float64)
+            found[column.name] = design_effect(counts, ordered=column.is_number, trending=trending)
+            start = end
+        return _pooled(found) if _are_short(np.array(rows, np.float64)) else found
+
+
 class BlockCounts:
-    """What design effects need of consecutive blocks: rows per group of cells, about ten groups a column; no block is held."""
+    """Rows per block and group of cells, from the blocks' profiles one after the other; no block is held."""
 
     def __init__(self, baseline: Baseline) -> None:
-        self._columns = baseline.columns
-        self._groups, self._sizes = _groups(baseline)
-        self._total = sum(self._sizes.values())
+        self._groups = CellGroups.of(baseline)
         self._rows, self._tables = list[int](), list[NDArray[np.uint32]]()
 
     @classmethod
@@ -93,24 +141,20 @@ class BlockCounts:
     def add(self, block: UsedCells) -> None:
         """Take the next block."""
         if block.rows:
-            groups = self._groups[block.cells]
-            of_groups = groups < self._total
+            total = self._groups.total
+            groups = self._groups.of_positions[block.cells]
+            of_groups = groups < total
             # A block has no four billion rows.
-            table = np.bincount(groups[of_groups], block.counts[of_groups], self._total).astype(np.uint32)
+            table = np.bincount(groups[of_groups], block.counts[of_groups], total).astype(np.uint32)
             self._rows.append(block.rows)
             self._tables.append(table)
 
     def design_effects(self, *, trending: bool = False) -> dict[str, float]:
         """As the function of this name gives them."""
-        if len(self._tables) < _BLOCKS_NEEDED or not self._sizes:
-            return dict.fromkeys(self._sizes, 1.0)
-        found, start = {}, 0
-        for column in self._columns:
-            end = start + self._sizes[column.name]
-            part = np.stack([table[start:end] for table in self._tables]).astype(np.float64)
-            found[column.name] = design_effect(part, ordered=column.is_number, trending=trending)
-            start = end
-        return _pooled(found) if _are_short(np.array(self._rows, np.float64)) else found
+        # Put together a column at a time: the tables of a wide model are much of what a function may hold.
+        return self._groups.design_effects(
+            self._rows, lambda groups: np.stack([table[groups] for table in self._tables]), trending=trending
+        )
 
 
 def design_effect(counts: Floats, *, ordered: bool, trending: bool = False) -> float:
@@ -133,7 +177,7 @@ def design_effect(counts: Floats, *, ordered: bool, trending: bool = False) -> f
     if counts.shape[1] < 2:
         return 1.0
     largest, dispersion = 1.0, _ordered_dispersion if ordered else _unordered_dispersion
-    while (effective := _effective_blocks(counts)) >= _BLOCKS_NEEDED:
+    while (effective := _effective_blocks(counts.sum(axis=1))) >= _BLOCKS_NEEDED:
         largest = max(largest, dispersion(counts, effective, trending))
         if effective < 2 * _BLOCKS_MIN:
             break
@@ -195,11 +239,10 @@ def _pooled(found: Mapping[str, float]) -> dict[str, float]:
 
 def _are_short(rows: Floats) -> bool:
     """Whether blocks of equal length end before their rows have forgotten each other."""
-    return bool(rows.mean() < _SHORT_ROWS and _effective_blocks(rows[:, None]) >= _EVEN * len(rows))
+    return bool(rows.mean() < _SHORT_ROWS and _effective_blocks(rows) >= _EVEN * len(rows))
 
 
-def _effective_blocks(counts: Floats) -> float:
-    rows = counts.sum(axis=1)
+def _effective_blocks(rows: Floats) -> float:
     return float(rows.sum() ** 2 / (rows**2).sum())
 
 

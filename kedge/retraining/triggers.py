@@ -32,11 +32,12 @@ def active_triggers(
 
 
 def _measured(windows: Windows, policy: RetrainingPolicy, performance: PerformancePolicy) -> Iterator[Trigger]:
-    if policy.on_performance:
-        measured = tuple(w for w in windows if w.performance not in (None, Severity.INSUFFICIENT_DATA))
+    newest = _newest_measured(windows)
+    if policy.on_performance and newest is not None and newest.performance is Severity.CRITICAL:
+        measured = tuple(filter(_is_measured, windows))
         lost = [w.performance is Severity.CRITICAL for w in measured]
         lasting = sustained(measured, lost, breaches=performance.breaches, of_windows=performance.of_windows)
-        episode = _episode(measured, lasting, policy) if lost[-1:] == [True] else None
+        episode = _episode(measured, lasting, policy)
         if episode is not None:
             yield _lasting("performance", episode, "quality has been lost")
     floor = policy.confidence_min
@@ -126,5 +127,13 @@ def _episode(windows: Windows, breached: list[bool], policy: RetrainingPolicy) -
 
 
 def _labels_lag(windows: Windows, state: RetrainingState, policy: RetrainingPolicy, now: datetime) -> bool:
-    measured = [w.end for w in windows if w.performance not in (None, Severity.INSUFFICIENT_DATA)]
-    return now - max([state.champion_since, *measured]) > timedelta(days=policy.labels_lag_days)
+    newest = _newest_measured(windows)
+    return now - (newest.end if newest else state.champion_since) > timedelta(days=policy.labels_lag_days)
+
+
+def _newest_measured(windows: Windows) -> WindowVerdict | None:
+    return next(filter(_is_measured, reversed(windows)), None)
+
+
+def _is_measured(window: WindowVerdict) -> bool:
+    return window.performance not in (None, Severity.INSUFFICIENT_DATA)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -56,6 +56,12 @@ class SliceTable:
     def rows(self) -> Ints:
         """Rows per group."""
         return np.asarray(self.counts.sum(axis=(1, 2)))
+
+    @classmethod
+    def stacked(cls, tables: Sequence[SliceTable]) -> SliceTable:
+        """The groups of several tables of one ruler below each other."""
+        names = tuple(name for table in tables for name in table.names)
+        return cls(names, *(np.concatenate([getattr(table, part) for table in tables]) for part in ("counts", "sums")))
 
 
 @dataclass(frozen=True, eq=False)

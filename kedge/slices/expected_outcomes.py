@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kedge.arrays import Floats
+from kedge.arrays import Bools, Floats, Ints
 from kedge.slices.counts import FRACTION_MAX, PROBABILITY_UNIT, SliceCounts, SliceTable
 from kedge.slices.ruler import ERROR_SUMS, SliceRuler
 
@@ -64,9 +64,103 @@ class _Cells:
     said: Floats
     squares: Floats
 
-    def only(self, kept: NDArray[Any]) -> _Cells:
-        """The same for some groups or cells: 1 keeps one, 0 leaves it out."""
-        return _Cells(self.rows * kept, self.true * kept, self.said * kept, self.squares * kept)
+    @classmethod
+    def of(cls, ruler: SliceRuler, table: SliceTable) -> _Cells:
+        """Those of a table."""
+        rows = table.counts.sum(axis=2).astype(np.float64)
+        if ruler.problem == "regression":
+            error, squares = (table.sums[..., ERROR_SUMS.index(name)] for name in ("error", "squared_error"))
+            return cls(rows, -error, np.zeros_like(rows), squares)
+        said = table.sums[..., 0] * PROBABILITY_UNIT
+        return cls(rows, table.counts[..., 1].astype(np.float64), said, np.zeros_like(rows))
+
+    def at(self, groups: Ints, kept: Floats) -> _Cells:
+        """Some groups, once or more often, and of each the cells that are kept (1) and not left out (0)."""
+        return _Cells(*(part[groups] * kept for part in (self.rows, self.true, self.said, self.squares)))
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What adds up over a group's cells: rows, outcomes, answers, the variance of the outcomes, and the rows of each band."""
+
+    rows: Floats
+    true: Floats
+    said: Floats
+    variance: Floats
+    in_bands: Floats
+
+    def only(self, groups: Bools) -> _Sums:
+        """The same with no rows in the other groups."""
+        parts = (np.where(groups, part, 0.0) for part in (self.rows, self.true, self.said, self.variance))
+        return _Sums(*parts, np.where(groups[:, None], self.in_bands, 0.0))
+
+    @property
+    def at_least_one(self) -> Floats:
+        """Rows to divide by."""
+        return np.maximum(self.rows, 1.0)
+
+    @property
+    def mix(self) -> Floats:
+        """Fraction of each group's rows in each band."""
+        return self.in_bands / self.at_least_one[:, None]
+
+
+class _Known:
+    """All that the reference says of the groups; a history's windows ask the same reference."""
+
+    def __init__(self, reference: SliceCounts) -> None:
+        self._ruler, halves = reference.ruler, _halves(reference)
+        self._bands = np.eye(int(self._ruler.bands.max()) + 1)[self._ruler.bands]
+        self.positions, table = _positions(reference, tuple(halves)), _stacked(reference)
+        self.places = np.array([place for _, _, place, _ in self.positions])
+        self.is_segment = np.array([where == "segment" for where, _, _, _ in self.positions])
+        self._kept = np.array([halves[ending] for _, _, _, ending in self.positions])
+        everything = _Cells.of(self._ruler, table).at(self.places[:1], self._kept[:1])
+        # The reference's error in each band, and a group's error beyond that.
+        in_band = everything.rows[0] @ self._bands
+        off = (everything.true[0] - everything.said[0]) @ self._bands
+        self.gap, band_rows = _band_means(off, in_band, self._ruler)
+        by_band, _ = _band_means(self._variance(everything)[0] @ self._bands, in_band, self._ruler)
+        self.doubt = by_band / band_rows
+        rows = max(float(everything.rows[0].sum()), 1.0)
+        self.unit = math.sqrt(everything.squares[0].sum() / rows) if self._is_regression else 1.0
+        self.sums = self.sums_of(table)
+
+    def sums_of(self, table: SliceTable) -> _Sums:
+        """The sums of either side, group by group."""
+        cells = _Cells.of(self._ruler, table).at(self.places, self._kept)
+        by_group = (part.sum(axis=1) for part in (cells.rows, cells.true, cells.said, self._variance(cells)))
+        return _Sums(*by_group, cells.rows @ self._bands)
+
+    def compared(self, names: tuple[tuple[Where, str, str], ...], here: _Sums, before: _Sums) -> GroupOutcomes:
+        """The two corrections, and their variances; the first group is all rows."""
+        n, m, mix, reference_mix = here.at_least_one, before.at_least_one, here.mix, before.mix
+        kept = (before.true - before.said) / m - reference_mix @ self.gap
+        expected = here.said / n + mix @ self.gap + kept
+        return GroupOutcomes(
+            names=names,
+            rows=here.rows,
+            reference_rows=before.rows,
+            observed=here.true / n,
+            expected=expected if self._is_regression else np.clip(expected, 0.5 / n, 1 - 0.5 / n),
+            variance=here.variance / n**2,
+            # A row of the group counts in both corrections: twice the product of its parts in each.
+            reference_variance=np.maximum(
+                before.variance / m**2 + ((mix - reference_mix) * (mix + reference_mix)) @ self.doubt, 0.0
+            ),
+            unit=self.unit,
+        )
+
+    @property
+    def _is_regression(self) -> bool:
+        return self._ruler.problem == "regression"
+
+    def _variance(self, cells: _Cells) -> Floats:
+        return (_squares if self._is_regression else _binomial)(cells, self._bands @ self.gap)
+
+
+# The reference of a whole history is summed up once.
+_known = lru_cache(maxsize=1)(_Known)
 
 
 def group_outcomes(window: SliceCounts, reference: SliceCounts) -> GroupOutcomes:
@@ -83,28 +177,32 @@ def group_outcomes(window: SliceCounts, reference: SliceCounts) -> GroupOutcomes
     window, reference : SliceCounts
         Cut with the same ruler.
     """
-    halves = _halves(reference)
-    everything = halves[""]
-    names: list[tuple[Where, str, str]] = []
-    here, before = [], []
-    for where, name in _tables(window):
-        mine, theirs = (c.total if where == "all rows" else c.tables[name] for c in (window, reference))
-        # A segment that is nearly the whole window tells nothing beyond all rows.
-        apart = np.ones(len(mine.rows)) if where != "segment" else mine.rows <= FRACTION_MAX * window.total.rows[0]
-        sides = [_cells(window, table).only(apart[:, None]) for table in (mine, theirs)]
-        for ending, kept in halves.items() if where == "segment" else (("", everything),):
-            names += [(where, name[0], group[0] + ending) for group in mine.names]
-            here.append(sides[0].only(kept))
-            before.append(sides[1].only(kept))
-    return _compared(tuple(names), _stacked(here), _stacked(before), window)
+    known, table = _known(reference), _stacked(window)
+    # A segment that is nearly the whole window tells nothing beyond all rows.
+    small = (table.rows <= FRACTION_MAX * window.total.rows[0])[known.places]
+    apart = small | ~known.is_segment
+    names = tuple((where, column, table.names[place][0] + ending) for where, column, place, ending in known.positions)
+    return known.compared(names, known.sums_of(table).only(apart), known.sums.only(apart))
 
 
-def _tables(window: SliceCounts) -> Iterator[tuple[Where, tuple[str, ...]]]:
-    answer = window.ruler.groupings[-1].column
-    yield "all rows", (answer,)
-    yield "score band", (answer,)
-    for grouping in window.ruler.groupings[:-1]:
-        yield "segment", (grouping.column,)
+def _stacked(counts: SliceCounts) -> SliceTable:
+    """All rows, the answer's bands, then every feature."""
+    answer, *features = (grouping.column for grouping in (counts.ruler.groupings[-1], *counts.ruler.groupings[:-1]))
+    return SliceTable.stacked([counts.total, *(counts.tables[(name,)] for name in (answer, *features))])
+
+
+def _positions(counts: SliceCounts, halves: Sequence[str]) -> list[tuple[Where, str, int, str]]:
+    """The groups that are compared: where, by column, their place in the stacked table, and the ending of a half's name."""
+    answer, *features = (grouping.column for grouping in (counts.ruler.groupings[-1], *counts.ruler.groupings[:-1]))
+    bands = len(counts.tables[(answer,)].names)
+    found: list[tuple[Where, str, int, str]] = [("all rows", answer, 0, "")]
+    found += [("score band", answer, 1 + band, "") for band in range(bands)]
+    first = 1 + bands
+    for column in features:
+        groups = range(first, first + len(counts.tables[(column,)].names))
+        found += [("segment", column, place, ending) for ending in halves for place in groups]
+        first = groups.stop
+    return found
 
 
 def _halves(reference: SliceCounts) -> dict[str, Floats]:
@@ -123,51 +221,6 @@ def _halves(reference: SliceCounts) -> dict[str, Floats]:
     lower = everything * (below <= (rows * everything).sum() / 2)
     word = "probability" if ruler.classes else "answers"
     return {"": everything, f" with low {word}": lower, f" with high {word}": everything - lower}
-
-
-def _cells(window: SliceCounts, table: SliceTable) -> _Cells:
-    rows = table.counts.sum(axis=2).astype(np.float64)
-    if window.ruler.problem == "regression":
-        error, squares = (table.sums[..., ERROR_SUMS.index(name)] for name in ("error", "squared_error"))
-        return _Cells(rows, -error, np.zeros_like(rows), squares)
-    said = table.sums[..., 0] * PROBABILITY_UNIT
-    return _Cells(rows, table.counts[..., 1].astype(np.float64), said, np.zeros_like(rows))
-
-
-def _stacked(parts: list[_Cells]) -> _Cells:
-    return _Cells(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("rows", "true", "said", "squares")))
-
-
-def _compared(
-    names: tuple[tuple[Where, str, str], ...], here: _Cells, before: _Cells, window: SliceCounts
-) -> GroupOutcomes:
-    """The two corrections, and their variances; the first group is all rows."""
-    regression = window.ruler.problem == "regression"
-    bands = np.eye(int(window.ruler.bands.max()) + 1)[window.ruler.bands]
-    rows, reference_rows = here.rows.sum(axis=1), before.rows.sum(axis=1)
-    n, m = np.maximum(rows, 1.0), np.maximum(reference_rows, 1.0)
-    mix, reference_mix = (here.rows @ bands) / n[:, None], (before.rows @ bands) / m[:, None]
-    # The reference's error in each band, and a group's error beyond that.
-    in_band = before.rows[0] @ bands
-    gap, band_rows = _band_means((before.true[0] - before.said[0]) @ bands, in_band, window.ruler)
-    kept = (before.true - before.said).sum(axis=1) / m - reference_mix @ gap
-    expected = here.said.sum(axis=1) / n + mix @ gap + kept
-    spread = _squares if regression else _binomial
-    spread_here, spread_before = (spread(cells, bands @ gap).sum(axis=1) for cells in (here, before))
-    by_band, _ = _band_means(spread(before, bands @ gap)[0] @ bands, in_band, window.ruler)
-    return GroupOutcomes(
-        names=names,
-        rows=rows,
-        reference_rows=reference_rows,
-        observed=here.true.sum(axis=1) / n,
-        expected=expected if regression else np.clip(expected, 0.5 / n, 1 - 0.5 / n),
-        variance=spread_here / n**2,
-        # A row of the group counts in both corrections: twice the product of its parts in each.
-        reference_variance=np.maximum(
-            spread_before / m**2 + ((mix - reference_mix) * (mix + reference_mix)) @ (by_band / band_rows), 0.0
-        ),
-        unit=math.sqrt(before.squares[0].sum() / m[0]) if regression else 1.0,
-    )
 
 
 def _band_means(sums: Floats, rows: Floats, ruler: SliceRuler) -> tuple[Floats, Floats]:

@@ -21,6 +21,7 @@ BANDS, LEVELS = 10, 20
 # This many rows, always the same ones of a column, are enough to find the bands.
 _SAMPLE_ROWS = 100_000
 OTHER, MISSING = "other", "missing"
+_EDGES_COMPARED = 32
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,14 @@ class Grouping:
         if self.kind == "categorical":
             return _level_codes(values, self.levels)
         numbers = cast_numbers(values, "float64").values
-        found = np.zeros(len(numbers), np.int64)
-        # With so few edges, comparing with each costs a third of a search per value.
-        for edge in self.edges:
-            found += numbers > edge
+        # With few edges, comparing with each costs a fraction of a search per value; of a byte each, far less than of eight.
+        if len(self.edges) < _EDGES_COMPARED:
+            bands = np.zeros(len(numbers), np.int8)
+            for edge in self.edges:
+                bands += (numbers > edge).view(np.int8)
+            found = bands.astype(np.int64)
+        else:
+            found = np.searchsorted(np.array(self.edges), numbers).astype(np.int64)
         found[np.isnan(numbers)] = len(self.edges) + 1
         return found
 

@@ -41,6 +41,11 @@ class SliceQuality:
         """Whether more of the metric is better."""
         return direction(self.metric) == "higher"
 
+    def part(self, groups: slice) -> SliceQuality:
+        """That of some of the slices."""
+        arrays = (self.values, self.transformed, self.errors, self.rows, self.smaller_class)
+        return SliceQuality(self.metric, *(array[groups] for array in arrays))
+
     def interval(self, z: float) -> tuple[Floats, Floats]:
         """Ends of the interval of half width `z` standard errors, back on the metric's own scale."""
         low, high = self.transformed - z * self.errors, self.transformed + z * self.errors

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import combinations
+from functools import lru_cache
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from kedge.config.metrics import direction
 from kedge.config.policies import SegmentPolicy
 from kedge.intervals import LOSS_LEVEL
 from kedge.severity import Severity
-from kedge.slices.counts import FRACTION_MAX, SliceCounts, SliceTable
+from kedge.slices.counts import FRACTION_MAX, SliceCounts, SliceTable, no_slices
 from kedge.slices.groupings import coarse_codes
 from kedge.slices.quality import SliceQuality, slice_quality, upper_tail, worse_by, worse_z
 from kedge.statistics.holm import holm_adjusted
@@ -88,25 +88,27 @@ class Segment:
 
 @dataclass(frozen=True)
 class _View:
-    """One table's slices compared with the reference and with the rest, one position each."""
+    """Slices compared with the reference and with the rest, one position each.
 
-    name: Name
+    `lost` and `weak` are p-values, `lost_by` and `weak_by` how much worse each is: than in the reference (NaN without one), and
+    than the rest.
+    """
+
     groups: tuple[Name, ...]
     here: SliceQuality
-    before: SliceQuality | None
+    before: SliceQuality
     rest: SliceQuality
     lost: Floats
     weak: Floats
+    lost_by: Floats
+    weak_by: Floats
 
-    @cached_property
-    def lost_by(self) -> Floats:
-        """How much worse each is than in the reference; NaN without one."""
-        return worse_by(self.here, self.before) if self.before is not None else np.full(len(self.groups), np.nan)
-
-    @cached_property
-    def weak_by(self) -> Floats:
-        """How much worse each is than the rest."""
-        return worse_by(self.here, self.rest)
+    def part(self, groups: slice) -> _View:
+        """Some of the slices."""
+        sides = (side.part(groups) for side in (self.here, self.before, self.rest))
+        return _View(
+            self.groups[groups], *sides, *(a[groups] for a in (self.lost, self.weak, self.lost_by, self.weak_by))
+        )
 
 
 @np.errstate(over="ignore", invalid="ignore")  # errors near the largest float give no result
@@ -125,16 +127,18 @@ def worst_segments(window: SliceCounts, reference: SliceCounts | None, policy: S
     window, reference : SliceCounts
         Cut with the same ruler; the window's pairs are looked up in the reference.
     """
-    views = {name: _view(window, reference, name, policy) for name in _feature_tables(window)}
+    views = _views(window, reference, policy)
     lost = _adjusted({name: view.lost for name, view in views.items()}, window)
     weak = _adjusted({name: view.weak for name, view in views.items()}, window)
     rows = int(window.total.rows[0])
     found = {}
     for name, view in views.items():
-        for place in range(len(view.groups)):
-            segment = _segment(view, place, (float(lost[name][place]), float(weak[name][place])), rows, policy)
-            if segment is not None:
-                found[name, place] = segment
+        is_lost = (lost[name] < policy.p_value_min) & (view.lost_by >= policy.effect_min)
+        is_weak = (weak[name] < policy.p_value_min) & (view.weak_by >= policy.effect_min)
+        for place in np.flatnonzero(is_lost | is_weak).tolist():
+            found[name, place] = _segment(
+                name, view.part(slice(place, place + 1)), (lost[name][place], weak[name][place]), rows, policy
+            )
     told = [segment for key, segment in found.items() if not _is_explained(window, found, key)]
     everywhere = _lost_everywhere(window, reference)
     told.sort(
@@ -149,7 +153,7 @@ def worst_segments(window: SliceCounts, reference: SliceCounts | None, policy: S
 
 def can_lose(window: SliceCounts, reference: SliceCounts | None, policy: SegmentPolicy) -> bool:
     """Whether any slice has enough rows on both sides to be compared."""
-    return any((_view(window, reference, name, policy).lost < 1.0).any() for name in _feature_tables(window))
+    return any((view.lost < 1.0).any() for view in _views(window, reference, policy).values())
 
 
 def promising_pairs(window: SliceCounts, reference: SliceCounts | None, policy: SegmentPolicy) -> tuple[Name, ...]:
@@ -157,10 +161,10 @@ def promising_pairs(window: SliceCounts, reference: SliceCounts | None, policy: 
 
     Their number does not grow with the number of features, and `worst_segments` corrects also for the pairs that stay closed.
     """
-    best = {}
-    for name in _feature_tables(window):
-        view = _view(window, reference, name, policy)
-        best[name[0]] = float(min(view.lost.min(initial=1.0), view.weak.min(initial=1.0)))
+    best = {
+        name[0]: float(min(view.lost.min(initial=1.0), view.weak.min(initial=1.0)))
+        for name, view in _views(window, reference, policy).items()
+    }
     chosen = sorted(best, key=lambda column: best[column])[: policy.pair_columns]
     return tuple(combinations((g.column for g in window.ruler.groupings if g.column in chosen), 2))
 
@@ -174,24 +178,32 @@ def _lost_everywhere(window: SliceCounts, reference: SliceCounts | None) -> floa
     return lost if np.isfinite(lost) else 0.0
 
 
-def _feature_tables(window: SliceCounts) -> Iterator[Name]:
-    answer = window.ruler.groupings[-1].column
-    return (name for name in window.tables if answer not in name)
-
-
 @np.errstate(invalid="ignore")  # errors near the largest float add up to infinity: of such a slice nothing is known
-def _view(window: SliceCounts, reference: SliceCounts | None, name: Name, policy: SegmentPolicy) -> _View:
-    table, total = window.tables[name], window.total
-    problem = window.ruler.problem
-    here = slice_quality(problem, table)
+def _views(window: SliceCounts, reference: SliceCounts | None, policy: SegmentPolicy) -> dict[Name, _View]:
+    """One view a table of features; all are computed side by side."""
+    answer, total, problem = window.ruler.groupings[-1].column, window.total, window.ruler.problem
+    names = tuple(name for name in window.tables if answer not in name)
+    if not names:
+        return {}
+    table = SliceTable.stacked([window.tables[name] for name in names])
+    here, before = slice_quality(problem, table), _quality_before(reference or SliceCounts(window.ruler, {}), names)
     rest = slice_quality(problem, SliceTable(table.names, total.counts - table.counts, total.sums - table.sums))
-    before = slice_quality(problem, reference.tables[name]) if reference and name in reference.tables else None
     large = _is_large(here, policy) & (here.rows <= FRACTION_MAX * total.rows[0])
-    lost = np.ones(len(large))
-    if before is not None:
-        lost = np.where(large & _is_large(before, policy), upper_tail(worse_z(here, before)), 1.0)
-    weak = np.where(large & _is_large(rest, policy), upper_tail(worse_z(here, rest)), 1.0)
-    return _View(name, table.names, here, before, rest, lost, weak)
+    p_values = [
+        np.where(large & _is_large(other, policy), upper_tail(worse_z(here, other)), 1.0) for other in (before, rest)
+    ]
+    losses = [worse_by(here, other) for other in (before, rest)]
+    found, ends = _View(table.names, here, before, rest, *p_values, *losses), [0]
+    ends += np.cumsum([len(window.tables[name].names) for name in names]).tolist()
+    return {name: found.part(slice(*bounds)) for name, bounds in zip(names, pairwise(ends), strict=True)}
+
+
+# The reference of a whole history is measured once.
+@lru_cache(maxsize=1)
+def _quality_before(reference: SliceCounts, names: tuple[Name, ...]) -> SliceQuality:
+    """Quality in the reference; a table that it lacks has no rows."""
+    tables = [reference.tables.get(name) or no_slices(reference.ruler, name) for name in names]
+    return slice_quality(reference.ruler.problem, SliceTable.stacked(tables))
 
 
 def _is_large(quality: SliceQuality, policy: SegmentPolicy) -> NDArray[np.bool_]:
@@ -206,7 +218,7 @@ def _adjusted(p_values: Mapping[Name, Floats], window: SliceCounts) -> dict[Name
     asked[judged] = np.minimum(holm_adjusted(asked[judged]) * share, 1.0)
     ends = np.cumsum([len(p_values[name]) for name in singles])[:-1]
     adjusted: dict[Name, Floats] = dict(zip(singles, np.split(asked, ends), strict=True)) if singles else {}
-    possible = _possible_pairs(window)
+    possible = _possible_pairs(window) if share > 1 else 0
     pairs: dict[Name, Floats] = {
         name: np.minimum(p_values[name] * share * possible, 1.0) for name in p_values if len(name) == 2
     }
@@ -218,33 +230,28 @@ def _possible_pairs(window: SliceCounts) -> int:
     return sum(a * b for a, b in combinations(sizes, 2))
 
 
-def _segment(
-    view: _View, place: int, p_values: tuple[float, float], rows: int, policy: SegmentPolicy
-) -> Segment | None:
-    before, rest, here = view.before, view.rest, view.here
-    lost_by, weak_by = float(view.lost_by[place]), float(view.weak_by[place])
+def _segment(name: Name, view: _View, p_values: tuple[float, float], rows: int, policy: SegmentPolicy) -> Segment:
+    """The segment of a view of one slice."""
+    here, lost_by = view.here, float(view.lost_by[0])
     lost = p_values[0] < policy.p_value_min and lost_by >= policy.effect_min
-    weak = p_values[1] < policy.p_value_min and weak_by >= policy.effect_min
-    if not (lost or weak):
-        return None
-    asked = before is not None and view.lost[place] < 1.0
+    asked = view.lost[0] < 1.0
     # An alarm needs the certainty that a metric of all rows needs, and a loss that is worth a message.
     alarms = policy.alert and p_values[0] < LOSS_LEVEL and lost_by >= max(policy.alert_effect_min, policy.effect_min)
     low, high = here.interval(_Z)
     return Segment(
-        columns=view.name,
-        group=" & ".join(f"{c}={g}" for c, g in zip(view.name, view.groups[place], strict=True)),
-        rows=int(here.rows[place]),
-        rows_fraction=float(here.rows[place]) / rows,
+        columns=name,
+        group=" & ".join(f"{c}={g}" for c, g in zip(name, view.groups[0], strict=True)),
+        rows=int(here.rows[0]),
+        rows_fraction=float(here.rows[0]) / rows,
         metric=here.metric,
-        value=float(here.values[place]),
-        low=float(low[place]),
-        high=float(high[place]),
-        effect=lost_by if lost else weak_by,
-        p_value_adjusted=p_values[0] if lost else p_values[1],
+        value=float(here.values[0]),
+        low=float(low[0]),
+        high=float(high[0]),
+        effect=lost_by if lost else float(view.weak_by[0]),
+        p_value_adjusted=float(p_values[0] if lost else p_values[1]),
         severity=Severity.CRITICAL if lost else Severity.OK if asked else Severity.WARNING,
-        reference=_finite(before.values[place]) if before is not None else None,
-        rest=_finite(rest.values[place]),
+        reference=_finite(view.before.values[0]),
+        rest=_finite(view.rest.values[0]),
         alert=Severity(policy.alert) if policy.alert and alarms else None,
     )
 

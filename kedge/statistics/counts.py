@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from kedge.arrays import Counts, Floats
 from kedge.errors import EmptySampleError
+
+
+def sizes(baseline: Counts, window: Counts) -> tuple[int, int]:
+    """Rows of both samples; one without any raises `EmptySampleError`.
+
+    >>> import numpy as np
+    >>> sizes(np.array([1, 1]), np.array([3, 1]))
+    (2, 4)
+    """
+    n, m = int(baseline.sum()), int(window.sum())
+    if not n or not m:
+        raise EmptySampleError(sample="window" if n else "baseline")
+    return n, m
 
 
 def proportions(baseline: Counts, window: Counts, *, pseudo_count: float = 0.0) -> tuple[Floats, Floats]:
@@ -18,16 +29,12 @@ def proportions(baseline: Counts, window: Counts, *, pseudo_count: float = 0.0) 
     pseudo_count : float
         Rows added to every cell, so that an empty one costs a finite amount.
 
+    >>> import numpy as np
     >>> proportions(np.array([1, 1]), np.array([3, 1]))[1].tolist()
     [0.75, 0.25]
     """
-    sizes = int(baseline.sum()), int(window.sum())
-    for name, size in zip(("baseline", "window"), sizes, strict=True):
-        if size == 0:
-            raise EmptySampleError(sample=name)
-    cells = len(baseline)
-    b, w = (
-        np.asarray((sample + pseudo_count) / (size + pseudo_count * cells), np.float64)
-        for sample, size in zip((baseline, window), sizes, strict=True)
-    )
-    return b, w
+    n, m = sizes(baseline, window)
+    if not pseudo_count:
+        return baseline / n, window / m
+    added = pseudo_count * len(baseline)
+    return (baseline + pseudo_count) / (n + added), (window + pseudo_count) / (m + added)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import kolmogi, kolmogorov, smirnov
 
 from kedge.arrays import Counts
-from kedge.statistics.counts import proportions
+from kedge.statistics.counts import proportions, sizes
 
 MEAN_OF_KOLMOGOROV = math.sqrt(math.pi / 2) * math.log(2)
 # Smirnov's exact sum has as many terms as there are rows: beyond this, its expansion is as good and much cheaper.
@@ -32,9 +32,9 @@ def ks_statistic(baseline: Counts, window: Counts) -> float:
     baseline, window : ndarray of int, shape (n_cells,)
         Rows per cell in the order of their values.
     """
-    b, w = proportions(baseline, window)
-    n, m = int(baseline.sum()), int(window.sum())
+    n, m = sizes(baseline, window)
     if n * m > _EXACT_PRODUCT:
+        b, w = proportions(baseline, window)
         return float(min(np.abs(np.cumsum(b) - np.cumsum(w)).max(), 1.0))
     gap = np.abs(np.cumsum(baseline, dtype=np.int64) * m - np.cumsum(window, dtype=np.int64) * n).max()
     return int(gap) / (n * m)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kedge.arrays import Counts, Floats
-from kedge.statistics.counts import proportions
+from kedge.statistics.counts import sizes
 
 MINIMUM_EXPECTED_ROWS = 5.0
 # Knuth's multiplier: positions in an order that is independent of the counts.
@@ -35,11 +35,12 @@ def pools(baseline: Counts, least: float) -> Counts:
     fractions = baseline / baseline.sum()
     common, unseen = fractions >= least, baseline == 0
     rare = np.flatnonzero(~common & ~unseen)
-    rare = rare[np.argsort((rare.astype(np.uint64) * _SCATTER) & _LOW_BITS, kind="stable")]
     pool = np.cumsum(common) - 1
-    filled = np.floor(np.cumsum(fractions[rare]) / (2 * least))
-    _, pool[rare] = np.unique(np.minimum(filled, filled[-1:]), return_inverse=True)
-    pool[rare] += int(common.sum())
+    if len(rare):
+        rare = rare[np.argsort((rare.astype(np.uint64) * _SCATTER) & _LOW_BITS, kind="stable")]
+        filled = np.floor(np.cumsum(fractions[rare]) / (2 * least))
+        _, pool[rare] = np.unique(np.minimum(filled, filled[-1:]), return_inverse=True)
+        pool[rare] += int(common.sum())
     pool[unseen] = pool.max() + 1 if unseen.any() else 0
     return pool.astype(np.int64)
 
@@ -70,8 +71,7 @@ class Contingency:
     """
 
     def __init__(self, baseline: Counts, window: Counts, *, design_effect: float = 1.0) -> None:
-        proportions(baseline, window)
-        n, m = self.rows = int(baseline.sum()), int(window.sum())
+        n, m = self.rows = sizes(baseline, window)
         least = MINIMUM_EXPECTED_ROWS * design_effect / min(n, m)
         pool = pools(baseline, least)
         b, w = np.bincount(pool, baseline), np.bincount(pool, window)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kedge.arrays import Counts
-from kedge.statistics.counts import proportions
+from kedge.statistics.counts import proportions, sizes
 
 
 def psi(baseline: Counts, window: Counts, *, pseudo_count: float = 0.5) -> float:
@@ -43,9 +43,9 @@ def psi_without_drift(baseline: Counts, window: Counts) -> float:
     >>> round(psi_without_drift(np.array([500, 500]), np.array([500, 500])), 4)
     0.002
     """
-    proportions(baseline, window)
+    n, m = sizes(baseline, window)
     used = int(np.count_nonzero(baseline))
-    return (used - 1) * (1 / int(baseline.sum()) + 1 / int(window.sum()))
+    return (used - 1) * (1 / n + 1 / m)
 
 
 def psi_bias_corrected(baseline: Counts, window: Counts) -> float:

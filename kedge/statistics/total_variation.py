@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from kedge.arrays import Counts, Floats
-from kedge.statistics.counts import proportions
+from kedge.statistics.counts import proportions, sizes
 
 
 def total_variation_distance(baseline: Counts, window: Counts) -> float:
@@ -49,8 +49,7 @@ def total_variation_without_drift(baseline: Counts, window: Counts, *, design_ef
     design_effect : float
         How many rows count as one independent row: deviations grow with its root.
     """
-    proportions(baseline, window)
-    n, m = int(baseline.sum()), int(window.sum())
+    n, m = sizes(baseline, window)
     rows = (baseline + window)[(baseline + window) > 0]
     share = rows / (n + m)
     deviation = _binomial_deviation(rows, m / (n + m)) * np.sqrt((1 - share) * design_effect) * (1 / n + 1 / m)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from kedge.arrays import Ints
 from kedge.columns.casting import cast_text
-from kedge.labels.facts import LabelFacts
+from kedge.labels.facts import LabelFacts, LabelFaults
 from kedge.labels.horizon import MINUTES, LabelHorizon, TimeCounts, horizon_of_counts
 from kedge.labels.join_sql import sql_moment
 from kedge.outcomes.score_cells import MAXIMUM_CELLS
@@ -159,11 +159,13 @@ def read_facts(counted: Counted, sql: FactsSql, *, unmatched: int = 0) -> Joined
         rows=int(rows.rows.sum()),
         delays=_together(labelled),
         newest_days=rows.total(5) / _DAY_MS if labelled else None,
-        strange=int(rows.total(2)),
-        newer=int(rows.total(3)),
-        unmatched=unmatched,
-        repeated=int(repeated.rows.sum()),
-        conflicting=int(repeated.total(1)),
+        faults=LabelFaults(
+            strange=int(rows.total(2)),
+            newer=int(rows.total(3)),
+            unmatched=unmatched,
+            repeated=int(repeated.rows.sum()),
+            conflicting=int(repeated.total(1)),
+        ),
     )
     named, scored, distinct = (answers.total(place) for place in (1, 2, 3))
     variants = max(len(sql.rows.config.endpoint.variants), 1)

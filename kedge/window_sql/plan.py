@@ -104,13 +104,13 @@ class WindowPlan:
         facts = self._facts(counted)
         if not facts.labels.rows:
             return None
-        labels = replace(facts.labels, unmatched=unmatched)
+        labels = replace(facts.labels, faults=replace(facts.labels.faults, unmatched=unmatched))
         learnt, horizon = self._learnt(facts), self._horizon(facts)
         window = CountedWindow(counted, self._counts(facts))
         oldest = self.rows.now - timedelta(days=facts.oldest_days)
         groups, reason = self._groups(facts), horizon.reason
         outcomes, faults, young = window.outcomes()
-        told = (*faults.sentences(quoted=False), *labels.sentences(), *notes, *self._left_out())
+        told = (*faults.sentences(quoted=False), *labels.faults.sentences(), *notes, *self._left_out())
         evidence = QualityEvidence(
             LabelledOutcomes(outcomes, faults.unlabelled, reason, young, told),
             window.estimates(start=oldest, end=self.end),

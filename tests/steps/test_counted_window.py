@@ -290,8 +290,8 @@ def test_both_engines_count_the_same_of_a_window(problem):
     assert [counts.column for counts in evidence.sensitive] == ["carrier", "region", "weight", "light"]
     assert any(len(columns) == 2 for columns in evidence.slices.opened.tables)
     assert evidence.estimates.metrics
-    assert found.labels.repeated > found.labels.conflicting > 0
-    assert found.labels.newer > 0 or problem == "regression"
+    assert found.labels.faults.repeated > found.labels.faults.conflicting > 0
+    assert found.labels.faults.newer > 0 or problem == "regression"
 
 
 def test_a_hundred_classes_are_counted_in_queries_that_athena_takes():

@@ -105,7 +105,7 @@ def gather_rows(window: AnsweredWindow, reference: Reference, slices: SliceCount
         faults.unlabelled,
         window.horizon.reason,
         int((rows.labelled & ~ripe).sum()),
-        (*faults.sentences(quoted=False), *facts.sentences(), *window.notes),
+        (*faults.sentences(quoted=False), *facts.faults.sentences(), *window.notes),
     )
     known = slices.ruler.by_column if slices is not None else {}
     people = WindowRows(rows.table, window.answers, TRUTH, ripe)

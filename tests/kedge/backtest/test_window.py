@@ -70,3 +70,13 @@ def test_where_quality_holds_the_reasons_begin_with_the_drift():
     found = judge_one(baseline, answered(rows=5000), window, config)
     assert found.reasons[0].startswith("weight")
     assert found.reasons[-1].startswith("quality holds")
+
+
+def test_settings_that_differ_in_their_limits_alone_share_one_measure():
+    config = make_config()
+    baseline = make_baseline(config)
+    window = HistoryWindow(START, END, count_rows(baseline, make_window(shift=1.0)))
+    measured = window.measured(baseline, config)
+    assert window.measured(baseline, make_config("drift: {rule: psi, psi_max: 3.0}")) is measured
+    other = window.measured(baseline, make_config("drift: {minimum_rows: 100000}"))
+    assert [one.measured for one in other.columns.own] == [None] * len(measured.columns.own)

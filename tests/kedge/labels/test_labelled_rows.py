@@ -52,7 +52,7 @@ def test_labels_meet_their_answers_whatever_their_order():
 
 def test_labels_of_unknown_classes_count_as_not_come_and_those_of_other_ids_not_at_all():
     rows = joined(["a", "b"], [0.1, 0.2], {"a": ("maybe", DAY), "z": ("1", DAY)})
-    assert (rows.strange, rows.rows) == (1, 2)
+    assert (rows.faults.strange, rows.rows) == (1, 2)
     assert not rows.labelled.any()
 
 
@@ -64,9 +64,9 @@ def test_labels_of_a_class_that_the_yaml_names_by_now_are_told_apart_from_strang
     day = label_day({"a": ("middle", DAY), "b": ("mdidle", DAY), "c": ("high", DAY)})
     table = join_labels(answered, [day], ())
     rows = labelled_rows(table, config, now=10.0 * DAY, unmatched=0, classes=("low", "middle", "high"))
-    assert (rows.newer, rows.strange, rows.labelled.sum()) == (1, 1, 1)
+    assert (rows.faults.newer, rows.faults.strange, rows.labelled.sum()) == (1, 1, 1)
     assert rows.facts().coverage()["labels_newer"] == 1
-    assert rows.facts().sentences() == (
+    assert rows.faults.sentences() == (
         "1 label of classes that the YAML names now and this package does not know: quality is measured without them, and "
         "the next package learns from them",
     )
@@ -76,28 +76,28 @@ def test_labels_that_name_no_row_are_said():
     config = make_config()
     table = join_labels(pa.table({"kedge_row_id": ["a"], "kedge_time": at([0]), "prediction": [0.1]}), [], ())
     rows = labelled_rows(table, config, now=0.0, unmatched=3)
-    assert rows.unmatched == 3
-    assert rows.facts().sentences()[0].startswith("3 labels collected lately match no answered row")
+    assert rows.faults.unmatched == 3
+    assert rows.faults.sentences()[0].startswith("3 labels collected lately match no answered row")
     assert rows.facts().coverage() == {"rows": 1, "labelled_rows": 0, "labels_strange": 0, "labels_unmatched": 3}
 
 
 def test_a_regressions_labels_are_of_one_class_and_must_be_numbers():
     rows = joined(["a", "b"], [3.5, 4.5], {"a": ("3.1", DAY), "b": ("much", DAY)}, config=make_config("regression"))
     assert rows.classes.tolist() == [0, -1]
-    assert rows.strange == 1
+    assert rows.faults.strange == 1
 
 
 def test_of_two_answers_to_one_id_the_last_counts_and_a_contradiction_is_said():
     rows = joined(["a", "b", "a"], [0.1, 0.2, 0.9], {"a": ("1", 5 * DAY)}, times=[0, 0, DAY])
     assert rows.table.column("prediction").to_pylist() == [0.2, 0.9]
-    assert (rows.repeated, rows.conflicting) == (1, 1)
+    assert (rows.faults.repeated, rows.faults.conflicting) == (1, 1)
     assert rows.delays_days.tolist()[1] == 4.0
-    assert "1 answer contradicted by a later one" in rows.facts().sentences()[0]
+    assert "1 answer contradicted by a later one" in rows.faults.sentences()[0]
 
 
 def test_an_answer_given_twice_alike_is_no_contradiction():
     rows = joined(["a", "a"], [0.1, 0.1], {}, times=[0, DAY])
-    assert (rows.rows, rows.repeated, rows.facts().sentences()) == (1, 1, ())
+    assert (rows.rows, rows.faults.repeated, rows.faults.sentences()) == (1, 1, ())
 
 
 def test_of_an_ids_labels_in_two_days_the_last_collected_counts_and_of_equals_the_later_days():

@@ -64,3 +64,11 @@ def test_coarse_groups_are_made_of_whole_groups_in_order(grouping):
     assert (np.diff(codes) >= 0).all()
     assert sorted(set(codes.tolist())) == list(range(len(names)))
     assert len(names) <= 6
+
+
+@pytest.mark.parametrize("edges", [0, 1, 9, 200])
+def test_a_numbers_band_is_the_number_of_edges_below_it_however_many_there_are(edges):
+    grouping = Grouping("x", "numeric", edges=tuple(float(edge) for edge in range(edges)))
+    numbers = np.array([-np.inf, -1.0, 0.0, 0.5, 8.0, 150.0, 1e300, np.inf])
+    wanted = [sum(number > edge for edge in grouping.edges) for number in numbers]
+    assert grouping.codes(pa.array([*numbers, None])).tolist() == [*wanted, edges + 1]

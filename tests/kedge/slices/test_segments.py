@@ -165,3 +165,11 @@ def test_windows_without_a_loss_raise_no_alarm_of_segments():
     policy = ALARMING.model_copy(update={"pair_columns": 0})
     alerts = [judged(batches(*make_rows(seed, 3000)), reference, policy, ruler=ruler).alert for seed in range(100, 160)]
     assert set(alerts) == {Severity.OK}
+
+
+def test_each_reference_says_its_own_whichever_was_asked_before():
+    window, before = make_rows(1, 4000, blind="road"), [make_rows(2, 4000), make_rows(3, 4000, blind="road")]
+    ruler = ruler_of(before[0][0])
+    counted = [count_singles(ruler, batches(*rows)) for rows in before]
+    asked = [judged(batches(*window), reference, ruler=ruler) for reference in (*counted, *counted)]
+    assert asked[0] == asked[2] != asked[1] == asked[3]
