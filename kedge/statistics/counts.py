@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kedge.arrays import Counts, Floats
 from kedge.errors import EmptySampleError
 
@@ -9,7 +11,6 @@ from kedge.errors import EmptySampleError
 def sizes(baseline: Counts, window: Counts) -> tuple[int, int]:
     """Rows of both samples; one without any raises `EmptySampleError`.
 
-    >>> import numpy as np
     >>> sizes(np.array([1, 1]), np.array([3, 1]))
     (2, 4)
     """
@@ -29,12 +30,13 @@ def proportions(baseline: Counts, window: Counts, *, pseudo_count: float = 0.0) 
     pseudo_count : float
         Rows added to every cell, so that an empty one costs a finite amount.
 
-    >>> import numpy as np
     >>> proportions(np.array([1, 1]), np.array([3, 1]))[1].tolist()
     [0.75, 0.25]
     """
     n, m = sizes(baseline, window)
-    if not pseudo_count:
-        return baseline / n, window / m
     added = pseudo_count * len(baseline)
-    return (baseline + pseudo_count) / (n + added), (window + pseudo_count) / (m + added)
+    return _shares(baseline, n, pseudo_count, added), _shares(window, m, pseudo_count, added)
+
+
+def _shares(sample: Counts, rows: int, pseudo_count: float, added: float) -> Floats:
+    return np.asarray((sample + pseudo_count) / (rows + added), np.float64)
