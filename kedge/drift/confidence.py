@@ -181,7 +181,7 @@ def _folded(counts: ColumnCounts, found: Floats, place: Ints, size: int) -> Colu
 
     def means() -> Floats:
         total = np.bincount(place, weights=counts.cells * found, minlength=size)
-        return np.divide(total, cells, out=np.full(size, np.nan), where=cells > 0)
+        return np.asarray(np.divide(total, cells, out=np.full(size, np.nan), where=cells > 0))
 
     return ColumnCounts(
         cells.astype(np.int64), counts.missing, counts.unparsable, counts.infinite, counts.unseen, 0, means

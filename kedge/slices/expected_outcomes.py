@@ -91,8 +91,11 @@ class _Sums:
 
     def only(self, groups: Bools) -> _Sums:
         """The same with no rows in the other groups."""
-        parts = (np.where(groups, part, 0.0) for part in (self.rows, self.true, self.said, self.variance))
-        return _Sums(*parts, np.where(groups[:, None], self.in_bands, 0.0))
+        in_bands = np.where(groups[:, None], self.in_bands, 0.0)
+        rows, true, said, variance = (
+            np.where(groups, part, 0.0) for part in (self.rows, self.true, self.said, self.variance)
+        )
+        return _Sums(rows, true, said, variance, in_bands)
 
     @property
     def at_least_one(self) -> Floats:
@@ -129,8 +132,9 @@ class _Known:
     def sums_of(self, table: SliceTable) -> _Sums:
         """The sums of either side, group by group."""
         cells = _Cells.of(self._ruler, table).at(self.places, self._kept)
-        by_group = (part.sum(axis=1) for part in (cells.rows, cells.true, cells.said, self._variance(cells)))
-        return _Sums(*by_group, cells.rows @ self._bands)
+        variance = self._variance(cells).sum(axis=1)
+        rows, true, said = (part.sum(axis=1) for part in (cells.rows, cells.true, cells.said))
+        return _Sums(rows, true, said, variance, cells.rows @ self._bands)
 
     def compared(self, names: tuple[tuple[Where, str, str], ...], here: _Sums, before: _Sums) -> GroupOutcomes:
         """The two corrections, and their variances; the first group is all rows."""

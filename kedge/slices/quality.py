@@ -43,8 +43,8 @@ class SliceQuality:
 
     def part(self, groups: slice) -> SliceQuality:
         """That of some of the slices."""
-        arrays = (self.values, self.transformed, self.errors, self.rows, self.smaller_class)
-        return SliceQuality(self.metric, *(array[groups] for array in arrays))
+        found = self.values[groups], self.transformed[groups], self.errors[groups]
+        return SliceQuality(self.metric, *found, self.rows[groups], self.smaller_class[groups])
 
     def interval(self, z: float) -> tuple[Floats, Floats]:
         """Ends of the interval of half width `z` standard errors, back on the metric's own scale."""

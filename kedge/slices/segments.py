@@ -105,10 +105,9 @@ class _View:
 
     def part(self, groups: slice) -> _View:
         """Some of the slices."""
-        sides = (side.part(groups) for side in (self.here, self.before, self.rest))
-        return _View(
-            self.groups[groups], *sides, *(a[groups] for a in (self.lost, self.weak, self.lost_by, self.weak_by))
-        )
+        here, before, rest = (side.part(groups) for side in (self.here, self.before, self.rest))
+        lost, weak, lost_by, weak_by = (a[groups] for a in (self.lost, self.weak, self.lost_by, self.weak_by))
+        return _View(self.groups[groups], here, before, rest, lost, weak, lost_by, weak_by)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # errors near the largest float give no result
