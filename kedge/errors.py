@@ -75,6 +75,20 @@ class CapturesDeniedError(RefusedError):
         self.uri, self.bucket = uri, bucket
 
 
+class ObjectsRefusedError(RefusedError):
+    """S3 refuses some capture objects, while it gives the others."""
+
+    def __init__(self, *, bucket: str, reasons: Mapping[str, str]) -> None:
+        first = min(reasons)
+        count = "a capture object" if len(reasons) == 1 else f"{len(reasons)} capture objects"
+        super().__init__(
+            f"{count} could not be read: s3://{bucket}/{first} ({reasons[first]}){' and others' if len(reasons) > 1 else ''}. All others "
+            "are counted, and each run tries again. Restore what is archived; where access is denied, look at who owns the object and at "
+            "its key (capture_keys in the context of cdk.json); delete what is not to be counted"
+        )
+        self.bucket, self.reasons = bucket, reasons
+
+
 class EmptySampleError(RefusedError):
     """A statistic needs a sample with rows, and this one has none."""
 

@@ -100,9 +100,9 @@ def known(kind: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
 _RETRAIN = "retrain the model (kedge retrain) and release the new package"
 # 2: sums per cell behind a number's counters, hashes of rare levels, importance and design effects.
 BASELINE = Form("baseline", _RETRAIN, 2, 2)
-# 3: each hour's counts by themselves.
+# 3: each hour's counts by themselves. 4 of a day: the objects that are counted by their hashes.
 PROFILE = Form("profile", "count its day again: delete the day's profile", 3, 2)
-DAY = Form("day", "delete it: the next run counts the day's captures again", 3, 2)
+DAY = Form("day", "delete it: the next run counts the day's captures again", 4, 2)
 SLICES = Form("slices", _RETRAIN, 2, 2)
 REFERENCE = Form("reference", _RETRAIN)
 SCHEMA = Form("schema", _RETRAIN)

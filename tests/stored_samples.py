@@ -28,6 +28,7 @@ from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import read_outcomes
 from kedge.own_columns import LABEL
 from kedge.package_schema import encode_schema
+from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.counting import count_rows, count_rows_by_hour
 from kedge.profile.day import DayProfile, encode_day
 from kedge.profile.encoding import encode_baseline, encode_profile
@@ -85,7 +86,9 @@ def files() -> dict[str, bytes]:
     rows = make_window(rows=ROWS, seed=1)
     baseline = make_baseline(config, make_window(rows=ROWS, seed=2), fineness=Fineness(maximum_levels=2))
     hours = count_rows_by_hour(baseline, rows, np.arange(ROWS) % 3 + 10)
-    day = DayProfile(hours, {"captures/a.jsonl": "1"}, ("predictions/m/a.parquet",), 2, 3, {10: 80, 11: 80, 12: 80})
+    counted = CountedObjects.of({"captures/a.jsonl": "1"})
+    requests = {10: 80, 11: 80, 12: 80}
+    day = DayProfile(hours, counted, ("predictions/m/a.parquet",), 2, 3, requests, folders=("captures/",))
     labels = pa.table({"kedge_row_id": ["1", "2"], "label": ["1", "0"], "kedge_collected": [NOW, NOW]})
     ledger = LabelLedger(
         ("refund",), {"a": "1"}, {"a": {"no id": 2}}, {"a": 3}, "2016-01-04T02:00:00+00:00", {"b": "1 7"}, 2

@@ -12,7 +12,7 @@ from cli.refusals import BadInputError
 from kedge.config.model import ModelConfig
 from kedge.errors import UnknownModelError
 from kedge.instants import from_text, to_text
-from kedge.profile.day import manifest_digest
+from kedge.profile.day import WindowDigest
 from lambdas.adapters.bucket import days, layout, reports, timeline
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions
@@ -195,5 +195,7 @@ def judged_already(past: Past, window: PastWindow) -> dict[str, Any] | None:
         first=window.start.date(),
         last=(window.end - timedelta(microseconds=1)).date(),
     )
-    digest = manifest_digest({str(day): found.manifest for day, found in counted})
-    return report if report["manifests_digest"] == digest else None
+    digest = WindowDigest()
+    for day, found in counted:
+        digest.add(day, found.counted)
+    return report if report["manifests_digest"] == digest.name else None

@@ -1,20 +1,26 @@
-"""A day of one package: its hours' profiles, and the manifest of the objects that were folded into them."""
+"""A day of one package: its hours' profiles, and which objects were folded into them."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.counted_objects import CountedObjects, decode_objects, encode_objects
 from kedge.profile.encoding import decode_header, decode_profiles, encode_profiles
 from kedge.profile.packed_profiles import added, rows_of
 from kedge.stored import DAY
 
 # The member of a day's file with a variant's own day begins with this.
 _VARIANT = "variant_"
+# The member with the hashes of the objects that are counted.
+_OBJECTS = "objects"
+_DAY_FOLDER = re.compile(r".*\d{4}/\d{2}/\d{2}/")
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,8 @@ class DayProfile:
     ----------
     hours : mapping of int to Profile
         UTC hours that have rows.
-    manifest : mapping of str to str
-        ETag of each capture object that is counted here, by key.
+    counted : CountedObjects
+        The capture objects that are counted here.
     parts : tuple of str
         Keys of the predictions table's parts that hold the same rows.
     quarantined, duplicates : int
@@ -35,6 +41,8 @@ class DayProfile:
         Captured records of each UTC hour, the broken ones among them: a request may hold several rows.
     left_out : mapping of int to int
         Rows of each UTC hour that were read and not counted, because a sample is. Of these a row that came twice is two.
+    folders : tuple of str
+        Below which prefixes these objects lie.
     variants : mapping of str to DayProfile
         Of an endpoint with several production variants, what each of them answered; it is counted above too.
     expired : bool
@@ -42,12 +50,13 @@ class DayProfile:
     """
 
     hours: Mapping[int, Profile] = field(default_factory=dict)
-    manifest: Mapping[str, str] = field(default_factory=dict)
+    counted: CountedObjects = field(default_factory=CountedObjects)
     parts: tuple[str, ...] = ()
     quarantined: int = 0
     duplicates: int = 0
     requests: Mapping[int, int] = field(default_factory=dict)
     left_out: Mapping[int, int] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
     variants: Mapping[str, DayProfile] = field(default_factory=dict)
     expired: bool = False
 
@@ -70,12 +79,13 @@ class DayProfile:
         return replace(
             self,
             hours=added(self.hours, other.hours),
-            manifest={**self.manifest, **other.manifest},
+            counted=self.counted.plus(other.counted),
             parts=(*self.parts, *other.parts),
             quarantined=self.quarantined + other.quarantined,
             duplicates=self.duplicates + other.duplicates,
             requests=dict(Counter(self.requests) + Counter(other.requests)),
             left_out=dict(Counter(self.left_out) + Counter(other.left_out)),
+            folders=tuple(dict.fromkeys((*self.folders, *other.folders))),
             variants={
                 name: self.variants.get(name, DayProfile()).folded(other.variants.get(name, DayProfile()))
                 for name in sorted({*self.variants, *other.variants})
@@ -87,55 +97,22 @@ class DayProfile:
         return replace(self, variants={name: replace(self, parts=())})
 
 
-@dataclass(frozen=True)
-class FoldPlan:
-    """What a listing shows that a day does not hold yet.
-
-    `rebuild` is set where an object changed or vanished: counts cannot be taken back, so the whole day is
-    counted again; `keys` then names every object that is there.
-    """
-
-    keys: tuple[str, ...]
-    rebuild: bool
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to do."""
-        return not self.keys and not self.rebuild
-
-
-def plan_fold(manifest: Mapping[str, str], listing: Mapping[str, str], *, only_gains: bool = False) -> FoldPlan:
-    """Compare what was folded with what is there, both ETags by key.
-
-    Parameters
-    ----------
-    only_gains : bool
-        Whether objects that changed or vanished are left as they were counted: an old day's may have been archived.
-
-    >>> plan_fold({"a": "1"}, {"a": "1", "b": "2"})
-    FoldPlan(keys=('b',), rebuild=False)
-    >>> plan_fold({"a": "1"}, {"a": "9", "b": "2"})
-    FoldPlan(keys=('a', 'b'), rebuild=True)
-    """
-    stale = not only_gains and any(listing.get(key) != etag for key, etag in manifest.items())
-    keys = sorted(listing) if stale else sorted(listing.keys() - manifest.keys())
-    return FoldPlan(tuple(keys), stale)
-
-
-def batches_of(sizes: Mapping[str, int], limit: int) -> Iterator[list[str]]:
+def batches_of(sizes: Iterable[tuple[str, int]], limit: int, objects_max: int) -> Iterator[list[str]]:
     """Objects in batches that are each no larger than the limit, or of one object.
 
     Parameters
     ----------
-    sizes : mapping of str to int
-        Bytes of each object, by key, in the order of reading.
+    sizes : iterable of (str, int)
+        Key and bytes of each object, in the order of reading.
+    objects_max : int
+        How many a batch has at most, however small they are.
 
-    >>> [*batches_of({"a": 3, "b": 4, "c": 9, "d": 1}, 7)]
-    [['a', 'b'], ['c'], ['d']]
+    >>> [*batches_of([("a", 3), ("b", 4), ("c", 9), ("d", 1), ("e", 0), ("f", 0)], 7, 2)]
+    [['a', 'b'], ['c'], ['d', 'e'], ['f']]
     """
     batch, total = list[str](), 0
-    for key, size in sizes.items():
-        if batch and total + size > limit:
+    for key, size in sizes:
+        if batch and (total + size > limit or len(batch) == objects_max):
             yield batch
             batch, total = [], 0
         batch.append(key)
@@ -144,25 +121,31 @@ def batches_of(sizes: Mapping[str, int], limit: int) -> Iterator[list[str]]:
         yield batch
 
 
-def manifest_digest(manifests: Mapping[str, Mapping[str, str]]) -> str:
-    """Name of everything that was counted: 16 hexadecimal digits, the same for the same objects.
+class WindowDigest:
+    """Name of everything that some days have counted: the same for the same objects."""
 
-    Parameters
-    ----------
-    manifests : mapping of str to mapping
-        Each day's manifest, by day.
-    """
-    digest = hashlib.sha256()
-    for day in sorted(manifests):
-        for key in sorted(manifests[day]):
-            digest.update(f"{key} {manifests[day][key]}\n".encode())
-    return digest.hexdigest()[:16]
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, day: date, counted: CountedObjects) -> None:
+        """Take a day; days come in the order of time."""
+        self._digest.update(f"{day} {counted.count} {counted.fingerprint}\n".encode())
+
+    @property
+    def name(self) -> str:
+        """16 hexadecimal digits."""
+        return self._digest.hexdigest()[:16]
 
 
 def encode_day(day: DayProfile) -> bytes:
     """Write a day; the same day gives the same bytes."""
     header = {
-        "manifest": dict(sorted(day.manifest.items())),
+        "counted": {
+            "count": day.counted.count,
+            "fingerprint": day.counted.fingerprint,
+            "files": list(day.counted.files),
+        },
+        "folders": list(day.folders),
         "parts": list(day.parts),
         "quarantined": day.quarantined,
         "duplicates": day.duplicates,
@@ -170,30 +153,49 @@ def encode_day(day: DayProfile) -> bytes:
     } | ({"expired": True} if day.expired else {})
     if day.left_out:
         header["left_out"] = {str(hour): count for hour, count in sorted(day.left_out.items())}
-    inside = {f"{_VARIANT}{name}": encode_day(variant) for name, variant in day.variants.items()}
+    inside = {_OBJECTS: encode_objects(day.counted.held)}
+    inside |= {f"{_VARIANT}{name}": encode_day(variant) for name, variant in day.variants.items()}
     return encode_profiles("day", header, day.hours, inside)
 
 
-def decode_day(data: bytes) -> DayProfile:
-    """Read a day."""
-    header, hours, inside = decode_profiles("day", data)
-    variants = {name.removeprefix(_VARIANT): decode_day(each) for name, each in inside.items()}
-    return replace(DAY.read(header, lambda found: _day(found, hours)), variants=variants)
+def decode_day(data: bytes, place: str = "") -> DayProfile:
+    """Read a day; the error of an hour that cannot be unpacked later names the place where it is stored."""
+    header, hours, inside = decode_profiles("day", data, place)
+    held = inside.pop(_OBJECTS, b"")
+    variants = {name.removeprefix(_VARIANT): decode_day(each, place) for name, each in inside.items()}
+    return replace(DAY.read(header, lambda found: _day(found, hours, held)), variants=variants)
 
 
 def decode_origin(data: bytes) -> DayProfile:
     """Read a day without its hours' counts: what was counted and where its rows are, at a fraction of the cost."""
-    return decode_header("day", data, lambda header: _day(header, {}))
+    return decode_header("day", data, lambda header, inside: _day(header, {}, inside), _OBJECTS)
 
 
-def _day(header: Mapping[str, Any], hours: Mapping[int, Profile]) -> DayProfile:
+def _day(header: Mapping[str, Any], hours: Mapping[int, Profile], held: bytes) -> DayProfile:
+    counted, folders = _counted(header, held)
     return DayProfile(
         hours,
-        header["manifest"],
+        counted,
         tuple(header["parts"]),
         header["quarantined"],
         header["duplicates"],
         requests={int(hour): count for hour, count in header["requests"].items()},
         left_out={int(hour): count for hour, count in header.get("left_out", {}).items()},
+        folders=folders,
         expired=header.get("expired", False),
     )
+
+
+def _counted(header: Mapping[str, Any], held: bytes) -> tuple[CountedObjects, tuple[str, ...]]:
+    if "counted" not in header:
+        # Versions 2 and 3 kept each object's key and ETag.
+        names = header["manifest"]
+        return CountedObjects.of(names), tuple(dict.fromkeys(map(_folder_of, names)))
+    facts = header["counted"]
+    counted = CountedObjects(facts["count"], facts["fingerprint"], decode_objects(held), tuple(facts["files"]))
+    return counted, tuple(header["folders"])
+
+
+def _folder_of(key: str) -> str:
+    found = _DAY_FOLDER.match(key)
+    return found[0] if found else key[: key.rfind("/") + 1]

@@ -6,16 +6,17 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kedge.columns.casting import Column
+from kedge.errors import EncodingError
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.bins import Bins
 from kedge.profile.packed_profiles import PackedProfiles, UsedCells, rows_of, used_cells
@@ -53,14 +54,17 @@ def decode(kind: str, data: bytes, build: Callable[[Mapping[str, Any], Mapping[s
     return PACKED[kind].read(header, lambda found: build(found, arrays))
 
 
-def decode_header(kind: str, data: bytes, build: Callable[[Mapping[str, Any]], T]) -> T:
-    """What `build` makes of the header alone; raises as `decode` does."""
-    return PACKED[kind].read(_header(kind, _members(kind, data, ["header.npy"])["header"]), build)
-
-
-def _members(kind: str, data: bytes, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+def decode_header(kind: str, data: bytes, build: Callable[[Mapping[str, Any], bytes], T], file: str) -> T:
+    """What `build` makes of the header and of one file inside, empty where there is none; raises as `decode` does."""
     archive = _opened(kind, data)
-    return _read(kind, archive, archive.namelist() if names is None else names)
+    found = _read(kind, archive, {"header.npy", f"{file}.npy"} & {*archive.namelist()})
+    header = _header(kind, found.pop("header", np.empty(0)))
+    return PACKED[kind].read(header, lambda read: build(read, b"".join(array.tobytes() for array in found.values())))
+
+
+def _members(kind: str, data: bytes) -> dict[str, NDArray[Any]]:
+    archive = _opened(kind, data)
+    return _read(kind, archive, archive.namelist())
 
 
 def _opened(kind: str, data: bytes) -> zipfile.ZipFile:
@@ -151,17 +155,25 @@ def _sparse(profiles: Mapping[int, Profile], keys: Iterable[int]) -> Iterator[tu
         yield f"counts_{key}", used.counts
 
 
-def decode_profiles(kind: str, data: bytes) -> tuple[Mapping[str, Any], Mapping[int, Profile], dict[str, bytes]]:
-    """Read what `encode_profiles` wrote: the header, the profiles (each unpacked when it is needed), and the files inside."""
+def decode_profiles(
+    kind: str, data: bytes, place: str = ""
+) -> tuple[Mapping[str, Any], Mapping[int, Profile], dict[str, bytes]]:
+    """Read what `encode_profiles` wrote: the header, the profiles (each unpacked when it is needed), and the files inside.
+
+    Parameters
+    ----------
+    place : str
+        Where the data is stored: the error of a profile that cannot be unpacked names it.
+    """
     archive = _opened(kind, data)
     header = _header(kind, _read(kind, archive, ["header.npy"])["header"])
     files = [name for name in archive.namelist() if not name.startswith(("header.", "cells", "counts"))]
     inside = {name: array.tobytes() for name, array in _read(kind, archive, files).items()}
-    return header, PACKED[kind].read(header, partial(_profiles, kind, archive)), inside
+    return header, PACKED[kind].read(header, partial(_profiles, kind, archive, place)), inside
 
 
-def _profiles(kind: str, archive: zipfile.ZipFile, header: Mapping[str, Any]) -> Mapping[int, Profile]:
-    names = {*archive.namelist()}
+def _profiles(kind: str, archive: zipfile.ZipFile, place: str, header: Mapping[str, Any]) -> Mapping[int, Profile]:
+    names, baseline, width = {*archive.namelist()}, header["baseline"], header["width"]
     if "cells.npy" in names:
         return _side_by_side(header, _read(kind, archive, ["cells.npy", "counts.npy"]))
     rows = dict(zip(header["keys"], header["rows"], strict=True))
@@ -169,21 +181,28 @@ def _profiles(kind: str, archive: zipfile.ZipFile, header: Mapping[str, Any]) ->
         raise PACKED[kind].incomplete()
 
     def unpack(key: int) -> UsedCells:
-        cells, counts = _read(kind, archive, [f"cells_{key}.npy", f"counts_{key}.npy"]).values()
-        return UsedCells(header["baseline"], rows[key], cells, counts, header["width"])
+        try:
+            cells, counts = _read(kind, archive, [f"cells_{key}.npy", f"counts_{key}.npy"]).values()
+        except EncodingError as error:
+            raise error.at(place) from error
+        return UsedCells(baseline, rows[key], cells, counts, width)
 
     return PackedProfiles(rows, unpack)
 
 
-def _side_by_side(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[int, Profile]:
+def _side_by_side(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mapping[int, Profile]:
     """The profiles as version 2 kept them: all in one array."""
-    profiles, start = {}, 0
-    for key, rows, size in zip(header["keys"], header["rows"], header["sizes"], strict=True):
-        counts = np.zeros(header["width"], np.int64)
-        counts[arrays["cells"][start : start + size]] = arrays["counts"][start : start + size]
-        profiles[key] = Profile(header["baseline"], rows, counts)
-        start += size
-    return profiles
+    baseline, width, ends = header["baseline"], header["width"], accumulate(header["sizes"])
+    places = {
+        key: (rows, slice(end - size, end))
+        for key, rows, size, end in zip(header["keys"], header["rows"], header["sizes"], ends, strict=True)
+    }
+
+    def unpack(key: int) -> UsedCells:
+        rows, place = places[key]
+        return UsedCells(baseline, rows, arrays["cells"][place], arrays["counts"][place], width)
+
+    return PackedProfiles({key: rows for key, (rows, _) in places.items()}, unpack)
 
 
 def encode_profile(profile: Profile) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -28,9 +28,10 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.counting.day_folding import CountingPlace, Folded, fold_day, uncounted
-from lambdas.steps.requests import ProfileRequest
+from lambdas.steps.requests import ProfileRequest, Stopped
 
 # A run begins no batch when this little of its time is left: reading ends after a minute, an object of a gigabyte takes half of one.
+# The search for ids that are known comes on top.
 RESERVE_SECONDS = 120
 # A run that stopped goes on in a message of its own, at most this often: Lambda ends loops of 16. The next tick goes on from there.
 ROUNDS_MAX = 10
@@ -71,7 +72,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     found = packages(config, request, settings, champion, tried, has_backlog=view.has_backlog)
     tell_uncounted(places_of(view.leaving_days, settings, found, view), request, settings)
     places = places_of(view.days, settings, found, view)
-    folded, failed = fold_days(places, lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
+    left = places_left(places, request.stopped)
+    folded, failed = fold_days(left, watch_of(context))
     if champion is not None and source_of(config).by_manifest:
         judge_champions_jobs(places, champion, request, settings)
     totals = totals_of(folded)
@@ -81,7 +83,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if all(day.is_whole for day in folded):
         progress.save_profiled(clients.dynamodb(), settings.state_table, config.model, request.time)
     else:
-        go_on(request, settings, has_progress=any(day.saves for day in folded))
+        stopped = stopped_at(left[len(folded) - 1], folded[-1].after)
+        has_progress = stopped != stopped_at(left[0], left[0].after) or folded[-1].saves > 0
+        go_on(request, settings, stopped, has_progress=has_progress)
     logger.info("profiled", model=request.model, days=len(folded), added=totals)
     return totals
 
@@ -113,16 +117,18 @@ def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig
         found = [package_of(config, settings, request.package, tried)]
     else:
         found = packages(config, request, settings, champion, tried, has_backlog=True)
-    folded, failed = fold_days(
-        places_of(days, settings, found, view),
-        lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000,
-    )
+    folded, failed = fold_days(places_of(days, settings, found, view), watch_of(context))
     if failed is not None:
         raise failed
     return totals_of(folded) | {
         "packages": [package.version for package in found],
         "is_whole": all(day.is_whole for day in folded),
     }
+
+
+def watch_of(context: Any) -> Callable[[float], bool]:
+    """Whether the time is enough for a batch, and for some seconds of work behind its reading."""
+    return lambda seconds: context.get_remaining_time_in_millis() > (RESERVE_SECONDS + seconds) * 1000
 
 
 def totals_of(folded: list[Folded]) -> dict[str, Any]:
@@ -209,8 +215,26 @@ def package_of(config: ModelConfig, settings: Settings, version: str, tried: tup
     return CountedPackage(version, baseline, package_schemas.load(s3, bucket, config, version), mine)
 
 
-def fold_days(places: list[CountingPlace], has_time: Callable[[], bool]) -> tuple[list[Folded], Exception | None]:
-    """Fold one day after the other; one that fails keeps no other waiting, and its error is for the end."""
+def places_left(places: list[CountingPlace], stopped: Stopped | None) -> list[CountingPlace]:
+    """The days that are left where an earlier run stopped, and the first one as far as it is left."""
+    if stopped is None:
+        return places
+    left = [
+        place
+        for place in places
+        if place.day < stopped.day or (place.day == stopped.day and place.package_version >= stopped.package)
+    ]
+    first = [replace(p, after=stopped.after) for p in left[:1] if stopped == stopped_at(p, stopped.after)]
+    return [*first, *left[len(first) :]]
+
+
+def stopped_at(place: CountingPlace, after: str) -> Stopped:
+    """Where a run begins that begins with a day, or behind a key of it."""
+    return Stopped(day=place.day, package=place.package_version, after=after)
+
+
+def fold_days(places: list[CountingPlace], has_time: Callable[[float], bool]) -> tuple[list[Folded], Exception | None]:
+    """Fold one day after the other, until the time is over; one that fails keeps no other waiting, and its error is for the end."""
     folded, failed = list[Folded](), None
     for place in places:
         try:
@@ -218,13 +242,18 @@ def fold_days(places: list[CountingPlace], has_time: Callable[[], bool]) -> tupl
         except Exception as error:
             logger.exception("a day was not counted", model=place.config.model, day=str(place.day))
             failed = failed or error
+            continue
+        failed = failed or folded[-1].failed
+        if not folded[-1].is_whole:
+            break
     return folded, failed
 
 
-def go_on(request: ProfileRequest, settings: Settings, *, has_progress: bool) -> None:
+def go_on(request: ProfileRequest, settings: Settings, stopped: Stopped, *, has_progress: bool) -> None:
     """Ask for another run at once; where this one got nowhere, or many went before it, the next tick goes on."""
     if has_progress and request.round < ROUNDS_MAX:
-        body = request.model_copy(update={"round": request.round + 1}).model_dump(mode="json", exclude_none=True)
+        news = {"round": request.round + 1, "stopped": stopped}
+        body = request.model_copy(update=news).model_dump(mode="json", exclude_none=True)
         queues.send(clients.sqs(), settings.profile_queue_url, body)
     logger.info("not all is counted: the time is over", model=request.model, round=request.round)
 

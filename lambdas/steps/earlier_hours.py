@@ -68,10 +68,10 @@ def on_edges(ruler: Ruler, version: str, day: date) -> DayProfile:
         return original
     key = layout.profile_day_key(model, version, ruler.baseline.baseline, day)
     known, etag = days.load_day(s3, bucket, key)
-    if known.manifest == original.manifest:
+    if known.counted == original.counted:
         return known
     config = package_schemas.load(s3, bucket, ruler.config, version)
-    recounted = DayProfile(recount(ruler, original, config), original.manifest)
+    recounted = DayProfile(recount(ruler, original, config), original.counted)
     # Another run may have been faster: it has counted the same rows.
     days.save_day(s3, bucket, key, recounted, etag=etag)
     return recounted

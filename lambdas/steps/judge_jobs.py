@@ -17,6 +17,7 @@ from kedge.drift.unjudged import empty_context
 from kedge.errors import UnreadableTransformError
 from kedge.instants import to_text
 from kedge.own_columns import EVENT_ID, TIME
+from kedge.profile.counted_objects import KnownObjects
 from kedge.profile.counting import count_rows
 from kedge.profile.day import DayProfile
 from kedge.severity import Severity
@@ -39,13 +40,15 @@ def judge_jobs(place: CountingPlace, champion: Champion, desk: Desk, now: dateti
     if place.transforms is None:
         return
     day: DayProfile | None = None
+    known: KnownObjects | None = None
     for manifest in place.transforms.manifests.values():
         what = f"job#{hashlib.sha256(manifest.key.encode()).hexdigest()[:16]}"
         before = manifest.hour < champion.promoted_at.replace(minute=0, second=0, microsecond=0)
         if before or windows.is_told(desk.dynamodb, desk.table, place.config.model, what):
             continue
         day = day or days.load_day(clients.s3(), place.bucket, place.key)[0]
-        if is_counted(manifest, day.manifest):
+        known = known or days.load_counted(clients.s3(), place.bucket, day.counted)
+        if is_counted(manifest, known):
             detail = judged(place, place.transforms, manifest, day)
             timeline.record(desk.s3, desk.bucket, Entry(place.config.model, KIND, now, detail), name=what)
             windows.remember_told(desk.dynamodb, desk.table, place.config.model, what, now=now)

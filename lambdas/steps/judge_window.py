@@ -16,7 +16,6 @@ from kedge.model_monitor import constraint_violations, window_statistics
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.performance.window import not_measured
 from kedge.profile.baseline import Baseline
-from kedge.profile.day import manifest_digest
 from kedge.quality.kept import KeptQuality
 from kedge.quality.window import WindowQuality
 from lambdas.adapters import clients, metrics
@@ -172,7 +171,6 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
         last=(end - timedelta(microseconds=1)).date(),
     )
     counted = summed(baseline, there, request.window, config.endpoint.variants)
-    digest = manifest_digest({str(day): manifest for day, manifest in counted.manifests.items()})
     before = windows.load_window(clients.dynamodb(), place.table, config.model, end)
     facts = gather_facts(place, request, counted)
     earlier = load_seasonal_baseline(Ruler(bucket, config, place.package_version, baseline), request.window)
@@ -182,8 +180,8 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
         config,
         start=start,
         end=end,
-        revision=1 if before is None else before.revision + (before.digest != digest),
-        manifests_digest=digest,
+        revision=1 if before is None else before.revision + (before.digest != counted.digest.name),
+        manifests_digest=counted.digest.name,
         window_checks=judge_window_quality(facts, config.quality),
         before=earlier.profile if earlier else None,
         design_effects=counted.blocks.design_effects(),

@@ -85,14 +85,27 @@ class StageRequest(BaseModel):
         return cls.model_validate(json.loads(record["body"]))
 
 
+class Stopped(BaseModel):
+    """Where a run stopped: at a day of a package, and behind which key of its captures, if its listing was cut."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    day: date
+    package: str
+    after: str = ""
+
+
 class ProfileRequest(StageRequest):
     """Count what was captured; `since` reaches further back than the days that are behind, `round` numbers what goes on.
+
+    What goes on begins where the run before it `stopped`.
 
     With `until` the days from `since` to it are counted and no others, of `package` alone if it is named.
     """
 
     since: date | None = None
     round: int = 0
+    stopped: Stopped | None = None
     until: date | None = None
     package: str | None = None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
 from kedge.profile.baseline import Baseline, Profile
-from kedge.profile.day import DayProfile
+from kedge.profile.day import DayProfile, WindowDigest
 from kedge.profile.design_effect import BlockCounts
 from kedge.profile.packed_profiles import used_cells
 from lambdas.steps.requests import Window
@@ -25,8 +25,8 @@ class WindowDays:
         The same hours, one after the other.
     rows, rows_read, requests : dict
         Of each hour of each day; where a sample is counted, fewer rows are counted than were read.
-    manifests : dict
-        Of each day.
+    digest : WindowDigest
+        Of the objects that all days have counted.
     quarantined, duplicates : int
         Of all days.
     variants : mapping of str to WindowDays
@@ -38,7 +38,7 @@ class WindowDays:
     rows: dict[date, Mapping[int, int]] = field(default_factory=dict)
     rows_read: dict[date, Mapping[int, int]] = field(default_factory=dict)
     requests: dict[date, Mapping[int, int]] = field(default_factory=dict)
-    manifests: dict[date, Mapping[str, str]] = field(default_factory=dict)
+    digest: WindowDigest = field(default_factory=WindowDigest)
     quarantined: int = 0
     duplicates: int = 0
     variants: Mapping[str, WindowDays] = field(default_factory=dict)
@@ -50,8 +50,8 @@ class WindowDays:
                 used = used_cells(found.hours, hour)
                 self.total = used.added_to(self.total)
                 self.blocks.add(used)
-        self.rows[day], self.rows_read[day] = found.rows, found.rows_read
-        self.requests[day], self.manifests[day] = found.requests, found.manifest
+        self.rows[day], self.rows_read[day], self.requests[day] = found.rows, found.rows_read, found.requests
+        self.digest.add(day, found.counted)
         self.quarantined += found.quarantined
         self.duplicates += found.duplicates
         for name, variant in self.variants.items():

@@ -21,6 +21,7 @@ from kedge.columns.casting import columns_of
 from kedge.estimation.estimators import fit_estimator
 from kedge.outcomes.binary import count_binary
 from kedge.outcomes.outcomes import Outcomes
+from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile, encode_day
 from kedge.profile.encoding import decode_baseline, encode_baseline
@@ -163,7 +164,7 @@ class Monitor(World):
             pq.write_table(found, sink)
             self.put(part, sink.getvalue())
             hours = count_rows_by_hour(baseline, found, pc.hour(found.column("kedge_time")).to_numpy())
-            folded = DayProfile(hours, {f"capture/{day}/{name}": str(found.num_rows)}, (part,))
+            folded = DayProfile(hours, CountedObjects.of({f"capture/{day}/{name}": str(found.num_rows)}), (part,))
             key = f"profiles/{MODEL}/{version}/{version}/{day}.npz"
             known, _ = days.load_day(self.s3, BUCKET, key)
             self.put(key, encode_day(known.folded(folded)))

@@ -9,6 +9,7 @@ from moto.s3.responses import S3Response
 
 from kedge.config.capture_place import adopted_version
 from kedge.errors import ObjectsNotDeletedError
+from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.day import DayProfile, encode_day
 from lambdas.adapters import models
 from lambdas.adapters.bucket import days
@@ -143,7 +144,9 @@ def test_a_bucket_of_others_is_left_alone(world, deploy):
     world.s3.put_object(**theirs, Body=b"theirs")
     other = key.replace("/1/", f"/{version}/", 1)
     world.put(other, b"ours")
-    day = DayProfile(manifest={each: world.s3.head_object(Bucket=BUCKET, Key=other)["ETag"] for each in (key, other)})
+    etags = {each: world.s3.head_object(Bucket=BUCKET, Key=other)["ETag"] for each in (key, other)}
+    folders = tuple(each[: each.index("/2016/")] + f"/{FIRST:%Y/%m/%d}/" for each in etags)
+    day = DayProfile(counted=CountedObjects.of(etags), folders=folders)
     world.put(f"profiles/{MODEL}/{version}/{version}/{FIRST}.npz", encode_day(day))
     assert night(40)["deleted"] == 4
     assert world.s3.get_object(**theirs)["Body"].read() == b"theirs"

@@ -64,7 +64,7 @@ def context(*, seconds):
 def answered(world):
     """Let the window's day name one part."""
     world.promote(JoinRequest.model_validate(BODY).start, version="3")
-    body = encode_day(DayProfile({}, {}, (f"predictions/{MODEL}/package=3/date=2016-01-04/a.parquet",)))
+    body = encode_day(DayProfile(parts=(f"predictions/{MODEL}/package=3/date=2016-01-04/a.parquet",)))
     world.put(f"profiles/{MODEL}/3/3/2016-01-04.npz", body)
 
 

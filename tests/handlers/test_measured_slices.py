@@ -103,6 +103,7 @@ def test_without_the_champions_slices_there_is_no_such_part(world, bookings):
 
 def capture_attributes(world, bookings, values):
     """Leave captured requests with attributes, counted by the days that are there."""
+    from kedge.profile.counted_objects import CountedObjects
     from kedge.profile.day import DayProfile, encode_day
     from lambdas.adapters.bucket import days
 
@@ -113,7 +114,12 @@ def capture_attributes(world, bookings, values):
     world.put("capture/all.jsonl", "\n".join(lines).encode())
     key = world.keys(f"profiles/{MODEL}/1/1/")[0]
     known, _ = days.load_day(world.s3, BUCKET, key)
-    world.put(key, encode_day(known.folded(DayProfile(manifest={"capture/all.jsonl": "e"}))))
+    world.put(
+        key,
+        encode_day(
+            known.folded(DayProfile(counted=CountedObjects.of({"capture/all.jsonl": "e"}), folders=("capture/",)))
+        ),
+    )
 
 
 def test_groups_of_custom_attributes_are_counted_and_nobodys_value_is_kept(world, bookings):

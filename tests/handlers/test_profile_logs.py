@@ -3,6 +3,8 @@
 import io
 import itertools
 import json
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
@@ -15,8 +17,9 @@ from botocore.exceptions import ClientError
 
 from kedge.capture import id_hashes
 from kedge.capture import lines as capture_lines
-from kedge.errors import DayContendedError, EncodingError
+from kedge.errors import DayContendedError, EncodingError, ObjectsRefusedError
 from kedge.package_schema import encode_schema
+from kedge.profile import counted_objects
 from kedge.profile.day import DayProfile, encode_day
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import baselines, days, row_objects
@@ -154,7 +157,7 @@ def test_a_vanished_object_takes_its_rows_along(world, bookings):
     world.s3.delete_object(Bucket=BUCKET, Key=keys[0])
     run()
     assert rows_counted(world) == bookings.num_rows - gone == table_of(world).num_rows
-    assert keys[0] not in day_of(world).manifest
+    assert day_of(world).counted.count == len(keys) - 1
 
 
 def test_a_row_whose_first_copy_vanished_is_counted_from_its_second(world, bookings):
@@ -330,7 +333,7 @@ def content_of(world, key: str = KEY) -> tuple:
     hours = {hour: (profile.rows, profile.counts.tolist()) for hour, profile in day.hours.items()}
     rows = found.sort_by("kedge_row_id").to_pylist()
     broken = sorted((entry["key"], entry["line"], entry["reason"], entry["record"]) for entry in aside)
-    return hours, day.manifest, day.quarantined, day.duplicates, rows, broken
+    return hours, day.counted, day.quarantined, day.duplicates, rows, broken
 
 
 @pytest.mark.parametrize("waiting", [1, 40_000, 1 << 30])
@@ -362,10 +365,17 @@ def test_whatever_the_batches_the_same_rows_are_counted_dropped_and_kept_aside(
 def test_a_run_stops_before_its_time_is_over_and_asks_for_itself_until_all_is_counted(world, bookings, monkeypatch):
     monkeypatch.setattr(day_folding, "BATCH_BYTES", 1)
     capture(world, bookings)
-    left = itertools.cycle([600_000, 600_000, 0])
-    monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: next(left))
+    reads = []
+
+    def note(params, **_):
+        reads.extend([1] if "capture/" in params["url_path"] else [])
+
+    world.s3.meta.events.register("before-call.s3.GetObject", note)
+    # Enough for two objects a run.
+    monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: 0 if len(reads) >= 2 else 600_000)
     counted, rounds, event = [], [], load_event("message_profile")
     while event:
+        reads.clear()
         handler(event, CONTEXT)
         counted.append(rows_counted(world))
         event = next(map(message, world.received("profile")), None)
@@ -374,15 +384,125 @@ def test_a_run_stops_before_its_time_is_over_and_asks_for_itself_until_all_is_co
     assert rounds == list(range(1, ROUNDS_MAX + 1))
     # A chain of runs ends, and the next tick goes on.
     while world.item("profiled") is None:
+        reads.clear()
         run()
     assert rows_counted(world) == bookings.num_rows == table_of(world).num_rows
+
+
+def test_a_listing_that_outlasts_the_time_is_gone_on_with_where_it_stopped(world, bookings, monkeypatch):
+    last = max(time.hour for time in bookings.column("kedge_time").to_pylist())
+    late = hours_of(bookings, last)
+    capture(world, bookings)
+    run()
+    capture(
+        world, late.set_column(0, "id", pa.array([f"late {row}" for row in late.column("id").to_pylist()])), name="late"
+    )
+    # The time is enough for one page of each listing.
+    with monkeypatch.context() as patch:
+        patch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: 0)
+        run()
+        stops = []
+        while (bodies := world.received("profile")) and len(stops) < 2:
+            stops.append(bodies[0]["stopped"]["after"])
+            handler(message(bodies[0]), CONTEXT)
+    assert stops == sorted({*stops, f"capture/{MODEL}/1/"})[1:]
+    assert rows_counted(world) == bookings.num_rows
+    assert handler(message(bodies[0]), CONTEXT)["RowsCaptured"] == late.num_rows
+    assert rows_counted(world) == bookings.num_rows + late.num_rows
+    assert world.item("profiled") is not None
+
+
+def test_objects_beyond_those_that_a_day_holds_are_known_from_files_beside_it(world, bookings, monkeypatch):
+    monkeypatch.setattr(counted_objects, "HELD_MAX", 3)
+    keys = capture(world, bookings)
+    assert len(keys) > 3
+    run()
+    capture(world, bookings.slice(0, 5), name="again")
+    run()
+    counted = day_of(world).counted
+    assert counted.files == tuple(world.keys(f"profiles/{MODEL}/1/objects/2016-01-03/")) or len(counted.files) == 2
+    assert len(counted.held) <= 3
+    assert run() == {"RowsCaptured": 0, "RecordsQuarantined": 0, "RowsDuplicated": 0}
+    removed = len(world.read(keys[0]).splitlines()) - 1
+    world.put(keys[0], world.read(keys[0]).splitlines()[0])
+    run()
+    assert rows_counted(world) >= bookings.num_rows - removed
+    world.s3.delete_object(Bucket=BUCKET, Key=day_of(world).counted.files[0])
+    with pytest.raises(EncodingError, match=r"objects/2016-01-03/.*\.hashes is no complete file .* delete it"):
+        run()
 
 
 def test_a_run_without_progress_asks_for_nothing(world, bookings, monkeypatch):
     capture(world, bookings)
     monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: 0)
     run()
+    # The newest day was seen to hold nothing new: the next run begins behind it, and gets no further.
+    (body,) = world.received("profile")
+    assert json.loads(json.dumps(body))["stopped"] == {"day": "2016-01-03", "package": "1", "after": ""}
+    handler(message(body), CONTEXT)
     assert (world.received("profile"), world.item("profiled")) == ([], None)
+
+
+def test_a_run_begins_no_batch_whose_search_for_known_ids_outlasts_its_time(world, bookings, monkeypatch):
+    capture(world, bookings.slice(0, 30))
+    run()
+    day, etag = days.load_day(world.s3, BUCKET, KEY)
+    known = tuple(f"predictions/{MODEL}/package=1/date=2016-01-03/{n}.parquet" for n in range(100))
+    days.save_day(world.s3, BUCKET, KEY, replace(day, parts=(*day.parts, *known)), etag=etag)
+    capture(world, bookings.slice(30), name="late")
+    # A second and a half of search behind two minutes of reading and counting.
+    monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: 121_000)
+    assert run()["RowsCaptured"] == 0
+    monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: 122_000)
+    assert run()["RowsCaptured"] == bookings.num_rows - 30
+
+
+@contextmanager
+def refused(world, key: str, code: str, *, but: int = 0):
+    """S3 refuses an object, but for its first so many reads."""
+    reads = itertools.count()
+
+    def refuse(params, **_):
+        if params["url_path"].endswith(key) and next(reads) >= but:
+            error = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+            return SimpleNamespace(status_code=403, headers={}), error
+        return None
+
+    world.s3.meta.events.register("before-call.s3.GetObject", refuse, unique_id="refuse")
+    try:
+        yield
+    finally:
+        world.s3.meta.events.unregister("before-call.s3.GetObject", refuse, unique_id="refuse")
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidObjectState"])
+def test_an_object_that_is_refused_keeps_no_other_waiting_and_is_counted_once_it_is_given(world, bookings, code):
+    keys = capture(world, bookings)
+    lost = len(world.read(keys[1]).splitlines())
+    for _ in range(2):
+        with (
+            refused(world, keys[1], code),
+            pytest.raises(ObjectsRefusedError, match=f"s3://{BUCKET}/.*{code}.*each run tries again"),
+        ):
+            run()
+        assert rows_counted(world) == bookings.num_rows - lost
+        assert world.item("profiled") is None
+    assert run()["RowsCaptured"] == lost
+    assert (rows_counted(world), day_of(world).duplicates) == (bookings.num_rows, 0)
+
+
+@pytest.mark.parametrize(("batch", "others"), [(1 << 20, True), (400, False)])
+def test_of_an_object_that_is_refused_in_its_midst_no_row_is_counted(world, bookings, monkeypatch, batch, others):
+    monkeypatch.setattr(row_objects, "READ_AHEAD_BYTES", 500)
+    monkeypatch.setattr(day_folding, "BATCH_BYTES", batch)
+    key = max(capture(world, bookings), key=lambda key: len(world.read(key)))
+    lost = len(world.read(key).splitlines())
+    # Whether its first rows were read in one go with those of other objects, or wait already.
+    with refused(world, key, "PreconditionFailed", but=1), pytest.raises((ObjectsRefusedError, ClientError)):
+        run()
+    assert rows_counted(world) == (bookings.num_rows - lost if others else 0)
+    run()
+    assert (rows_counted(world), day_of(world).duplicates) == (bookings.num_rows, 0)
 
 
 def at(day: str, **more) -> dict:
@@ -415,7 +535,7 @@ def test_what_an_outage_left_behind_is_counted_when_runs_come_again(world, booki
     # From then on the usual days are looked at.
     capture(world, bookings.slice(0, 3), name="later")
     handler(at("2016-01-21"), CONTEXT)
-    assert len(day_of(world).manifest) == len({t.hour for t in bookings.column("kedge_time").to_pylist()})
+    assert day_of(world).counted.count == len({t.hour for t in bookings.column("kedge_time").to_pylist()})
 
 
 def test_a_package_that_was_replaced_during_the_outage_is_counted_too(world, bookings):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kedge.config.staging import Staging
+from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.day import DayProfile, encode_day
 from kedge.retraining.rows import scoring_payload
 from lambdas.adapters.training.staging_endpoints import StagingAnswer, StagingClient, StagingState
@@ -77,7 +78,8 @@ def capture(world, requests, *, hour=NOON):
         for n in range(requests)
     ]
     world.put(key, json_lines(*lines))
-    day = DayProfile({}, {key: "etag"}, requests={hour.hour: requests})
+    folder = key.removesuffix(f"{hour:%H}/a.jsonl")
+    day = DayProfile(counted=CountedObjects.of({key: "etag"}), requests={hour.hour: requests}, folders=(folder,))
     world.put(f"profiles/{MODEL}/1/1/{hour:%Y-%m-%d}.npz", encode_day(day))
 
 

@@ -234,7 +234,8 @@ def test_captures_are_counted_where_the_owners_put_them(world):
     profile_logs.handler(load_event("message_profile"), CONTEXT)
     day, _ = days.load_day(world.s3, BUCKET, f"profiles/{MODEL}/{VERSION}/{VERSION}/2016-01-03.npz")
     assert sum(profile.rows for profile in day.hours.values()) == bookings.num_rows
-    assert all(key.startswith(PREFIX) for key in day.manifest)
+    assert all(folder.startswith(PREFIX) for folder in day.folders)
+    assert day.folders
 
 
 def denied(world, monkeypatch) -> None:

@@ -53,7 +53,7 @@ def judged(world, columns: int, days: int) -> dict:
     found, answers = rows(24 * ROWS_AN_HOUR, moved=1.0)
     hours = np.repeat(np.arange(24), ROWS_AN_HOUR)
     profiles = count_rows_by_hour(baseline, found.append_column("score", answers.column("score")), hours)
-    body = encode_day(DayProfile(profiles, {"capture/wide/a": "1"}))
+    body = encode_day(DayProfile(profiles))
     for back in range(1, days + 1):
         put(f"profiles/wide/1/1/{END - timedelta(days=back)}.npz", body)
     window = {"start": f"{END - timedelta(days=days)}T00:00:00Z", "end": f"{END}T00:00:00Z"}

@@ -102,7 +102,7 @@ def test_a_run_of_many_slow_objects_is_saved_each_minute_and_further_runs_count_
     while not whole and len(ends) < 5:
         ends.append(clock() + 600)
         with suppress(KilledError):
-            whole = fold_day(place, lambda: not knows_its_time or clock() < ends[-1] - 120, clock).is_whole
+            whole = fold_day(place, lambda _: not knows_its_time or clock() < ends[-1] - 120, clock).is_whole
         found, _ = days.load_day(world.s3, BUCKET, place.key)
         saved.append(sum(counted(found).values()))
     assert (len(saved), counted(found), found.duplicates) == (2, {9: 400}, 0)

@@ -10,6 +10,7 @@ from kedge.config.capture_place import CapturePlace
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Capture, Feature
 from kedge.own_columns import ROW_ID
+from kedge.profile.counted_objects import KnownObjects, hash_objects
 from lambdas.adapters.transform_jobs import TransformJobs, package_of
 from lambdas.steps.counting.transform_day import TransformDay, is_counted
 from offline.account import Account
@@ -157,11 +158,11 @@ def test_a_day_knows_which_jobs_are_counted_whole(world):
     world.pass_minutes(1)
     world.run("a")
     day = world.day()
-    counted = dict.fromkeys(day.listing(), "etag")
+    counted = {key: found.etag for key, found in day.listing().items()}
     (manifest,) = day.manifests.values()
-    assert is_counted(manifest, counted)
+    assert is_counted(manifest, KnownObjects([hash_objects(counted.items())]))
     counted.popitem()
-    assert not is_counted(manifest, counted)
+    assert not is_counted(manifest, KnownObjects([hash_objects(counted.items())]))
 
 
 def test_a_manifest_of_no_known_job_is_refused(world):

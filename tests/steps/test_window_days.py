@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.counting import count_rows
-from kedge.profile.day import DayProfile, decode_day, encode_day
+from kedge.profile.day import DayProfile, WindowDigest, decode_day, encode_day
 from kedge.profile.design_effect import design_effects
 from lambdas.steps.requests import Window
 from lambdas.steps.window_days import summed
@@ -21,11 +22,15 @@ def days():
     return {
         day: DayProfile(
             {hour: hour_of(day, hour) for hour in range(0, 24, 3)},
-            {f"capture/{day}": "1"},
+            CountedObjects.of({f"capture/{day}": "1"}),
             duplicates=2,
             requests={0: 7},
             left_out={0: 4, 1: 9},
-        ).folded(DayProfile({3: hour_of(day, 99)}, {f"capture/{day}/b": "2"}, quarantined=1).of_variant("b"))
+        ).folded(
+            DayProfile({3: hour_of(day, 99)}, CountedObjects.of({f"capture/{day}/b": "2"}), quarantined=1).of_variant(
+                "b"
+            )
+        )
         for day in DAYS
     }
 
@@ -49,7 +54,10 @@ def test_hours_added_one_at_a_time_are_the_window(days):
     assert found.rows == {day: {hour: p.rows for hour, p in days[day].hours.items()} for day in DAYS}
     assert found.rows_read == {day: {**hours, 0: hours[0] + 4, 1: 9} for day, hours in found.rows.items()}
     assert (found.quarantined, found.duplicates) == (4, 8)
-    assert found.manifests == {day: days[day].manifest for day in DAYS}
+    digest = WindowDigest()
+    for day in DAYS:
+        digest.add(day, CountedObjects.of({f"capture/{day}/b": "2", f"capture/{day}": "1"}))
+    assert found.digest.name == digest.name
     # Of 27 February the hour of three lies before the window.
     assert found.variants["b"].total == sum((hour_of(day, 99) for day in DAYS[1:]), start=BASELINE.empty())
 

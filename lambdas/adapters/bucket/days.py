@@ -1,27 +1,62 @@
-"""Days: a package's profile and manifest, one object a day, replaced with If-Match."""
+"""Days: a package's profile and what was counted in it, one object a day, replaced with If-Match."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from itertools import compress
 from typing import Any
 
+from kedge.arrays import Hashes
 from kedge.errors import DayContendedError
+from kedge.profile import counted_objects as hashes
+from kedge.profile.counted_objects import CountedObjects, KnownObjects, decode_objects, encode_objects
 from kedge.profile.day import DayProfile, decode_day, decode_origin, encode_day
-from lambdas.adapters.bucket import layout, objects
+from kedge.stored import DAY
+from lambdas.adapters.bucket import layout, objects, row_objects
+from lambdas.adapters.captures import inference_logs
+
+_NAME_DIGITS = 32
 
 _ATTEMPTS = 5
 
 
 def load_day(s3: Any, bucket: str, key: str) -> tuple[DayProfile, str | None]:
     """A day and its ETag; an empty one and None where it has not been counted yet."""
-    return objects.decoded(s3, bucket, key, decode_day) or (DayProfile(), None)
+    decode = partial(decode_day, place=f"s3://{bucket}/{key}")
+    return objects.decoded(s3, bucket, key, decode) or (DayProfile(), None)
 
 
 def save_day(s3: Any, bucket: str, key: str, day: DayProfile, *, etag: str | None) -> bool:
     """Replace a day if it still is what was read; False where another run was faster."""
+    day = replace(day, counted=_settled(s3, bucket, key, day.counted))
     return objects.replace(s3, bucket, key, encode_day(day), etag=etag)
+
+
+def load_counted(s3: Any, bucket: str, counted: CountedObjects) -> KnownObjects:
+    """The objects that a day has counted."""
+    return KnownObjects(_each(s3, bucket, counted))
+
+
+def _each(s3: Any, bucket: str, counted: CountedObjects) -> Iterator[Hashes]:
+    yield counted.held
+    for key, found in row_objects.open_ahead(s3, bucket, counted.files):
+        if found is None:
+            raise DAY.incomplete().at(f"s3://{bucket}/{key}")
+        yield decode_objects(b"".join(found.content))
+
+
+def _settled(s3: Any, bucket: str, day_key: str, counted: CountedObjects) -> CountedObjects:
+    """The same objects; where a day would hold many hashes, they are in a file. Like a part's, it counts only where a day names it."""
+    if len(counted.held) <= hashes.HELD_MAX:
+        return counted
+    content = encode_objects(counted.held)
+    key = layout.counted_objects_key(day_key, sha256(content).hexdigest()[:_NAME_DIGITS])
+    s3.put_object(Bucket=bucket, Key=key, Body=content)
+    return counted.moved_to(key)
 
 
 def counted_days(s3: Any, bucket: str, model: str, *, first: date, last: date = date.max) -> dict[date, list[str]]:
@@ -60,19 +95,27 @@ def requests_by_hour(s3: Any, bucket: str, keys: Iterable[str]) -> dict[datetime
     return found
 
 
-def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> dict[str, list[str]]:
-    """Capture objects that were counted from `first` to `last`, both included, by the version of the package that answered."""
-    found: dict[str, list[str]] = {}
+def captured_folders(s3: Any, bucket: str, model: str, *, first: date, last: date) -> dict[str, list[str]]:
+    """Prefixes of what was counted from `first` to `last`, both included, each once, by the version of the package that answered."""
+    found: dict[str, dict[str, None]] = {}
     for keys in counted_days(s3, bucket, model, first=first, last=last).values():
         for key in keys:
-            captured = (name for day in origins(s3, bucket, [key]) for name in day.manifest)
-            found.setdefault(key.split("/")[-2], []).extend(captured)
-    return found
+            folders = (name for day in origins(s3, bucket, [key]) for name in day.folders)
+            found.setdefault(key.split("/")[-2], {}).update(dict.fromkeys(folders))
+    return {version: [*folders] for version, folders in found.items()}
 
 
 def counted_objects(s3: Any, bucket: str, keys: Iterable[str]) -> dict[str, str]:
-    """ETag of each capture object that some days have counted, by key."""
-    return {name: etag for day in origins(s3, bucket, keys) for name, etag in day.manifest.items()}
+    """ETag of each capture object that some days have counted and that is still there with the same content, by key."""
+    found: dict[str, str] = {}
+    for day in origins(s3, bucket, keys):
+        known = load_counted(s3, bucket, day.counted)
+        for folder in day.folders:
+            for page in inference_logs.list_pages(s3, bucket, folder, extension=""):
+                etags = {key: each.etag for key, each in page.found.items()}
+                _, is_same = known.look_up(etags)
+                found |= dict(compress(etags.items(), is_same))
+    return found
 
 
 def mark_expired(s3: Any, bucket: str, key: str) -> None:

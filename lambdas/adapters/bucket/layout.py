@@ -67,6 +67,16 @@ def id_hashes_key(model: str, package_version: str, day: str, part: str) -> str:
     return f"profiles/{model}/{package_version}/ids/{day}/{part}.ids"
 
 
+def counted_objects_key(day_key: str, digest: str) -> str:
+    """The hashes of capture objects that a day has counted, beside the days of its package.
+
+    >>> counted_objects_key("profiles/m/1/1/2016-01-03.npz", "ab")
+    'profiles/m/1/objects/2016-01-03/ab.hashes'
+    """
+    _, model, package, _, name = day_key.split("/")
+    return f"profiles/{model}/{package}/objects/{name.removesuffix('.npz')}/{digest}.hashes"
+
+
 def answers_prefix(model: str) -> str:
     """Below it, a folder for each package's answered rows."""
     return f"predictions/{model}/"

@@ -11,13 +11,16 @@ from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.adapters.bucket.objects import is_absent, read
 
+K = TypeVar("K")
 T = TypeVar("T")
 # One request a stretch: large enough for S3's latency not to count, small enough for any machine.
 READ_AHEAD_BYTES = 8 * 1024 * 1024
+# How boto3 says that S3 does not answer, or with something else.
+REFUSALS = (ClientError, BotoCoreError)
 # As many connections as botocore keeps open for a client.
 READERS = 10
 
@@ -61,10 +64,12 @@ def open_stretches(s3: Any, bucket: str, key: str, *, start: int = 0) -> Stretch
 def open_ahead(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[tuple[str, Stretches | None]]:
     """Open objects side by side, and hand each on in its order; the first stretch of the next ones is on its way already.
 
+    One that S3 refuses raises when it is read.
+
     Most of an hour's objects are small, and opened one after the other each would cost S3's latency. At most `READERS` first
     stretches are held.
     """
-    return _ahead(keys, partial(_begun, s3, bucket))
+    return ahead(keys, partial(_begun, s3, bucket))
 
 
 def read_ahead(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
@@ -72,12 +77,13 @@ def read_ahead(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[tuple[str,
 
     At most `READERS` are held.
     """
-    for key, found in _ahead(keys, partial(read, s3, bucket)):
+    for key, found in ahead(keys, partial(read, s3, bucket)):
         yield key, None if found is None else found[0]
 
 
-def _ahead(keys: Iterable[str], begin: Callable[[str], T]) -> Iterator[tuple[str, T]]:
-    waiting = deque[tuple[str, Future[T]]]()
+def ahead(keys: Iterable[K], begin: Callable[[K], T]) -> Iterator[tuple[K, T]]:
+    """Begin some things side by side, at most `READERS` at a time, and hand each on in its order."""
+    waiting = deque[tuple[K, Future[T]]]()
     pool = ThreadPoolExecutor(READERS)
     try:
         for key in keys:
@@ -92,10 +98,15 @@ def _ahead(keys: Iterable[str], begin: Callable[[str], T]) -> Iterator[tuple[str
 
 
 def _begun(s3: Any, bucket: str, key: str) -> Stretches | None:
-    found = open_stretches(s3, bucket, key)
-    if found is None:
-        return None
-    return replace(found, content=chain([next(found.content)], found.content))
+    try:
+        found = open_stretches(s3, bucket, key)
+        return found and replace(found, content=chain([next(found.content)], found.content))
+    except REFUSALS as error:
+        return Stretches("", 0, 0, map(_raise, [error]))
+
+
+def _raise(error: Exception) -> bytes:
+    raise error
 
 
 def _stretches(s3: Any, which: dict[str, str], answer: Any, start: int, size: int) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from kedge.capture.attributes import attributes_by_request, requests_of, values_of_rows
+from kedge.capture.source import source_of
 from kedge.config.capture_place import capture_place
 from kedge.config.model import ModelConfig
 from kedge.labels.join import join_labels, of_ids
@@ -34,7 +35,7 @@ def with_attributes(
     beside = (*config.endpoint.custom_attributes, *config.context)
     named = [name for name in _asked(config) if name in beside and name not in rows.column_names]
     if named:
-        captured = days.captured_keys(s3, bucket, config.model, first=since.date(), last=until.date())
+        captured = days.captured_folders(s3, bucket, config.model, first=since.date(), last=until.date())
         contents = _contents(s3, bucket, config, captured)
         row_ids = rows.column(ROW_ID).to_pylist()
         said = attributes_by_request(contents, named, requests_of(row_ids))
@@ -45,9 +46,10 @@ def with_attributes(
 
 def _contents(s3: Any, bucket: str, config: ModelConfig, captured: Mapping[str, list[str]]) -> Iterator[bytes]:
     """What was captured, wherever each package's captures lie."""
-    for version, keys in captured.items():
+    for version, folders in captured.items():
         place = capture_place(config, version, data_bucket=bucket)
         with inference_logs.readable(place):
+            keys = inference_logs.keys_below(s3, place.bucket, folders, extension=source_of(config).extension)
             for block in inference_logs.open_blocks(s3, place.bucket, keys):
                 yield from (piece.content for piece in block.pieces)
 

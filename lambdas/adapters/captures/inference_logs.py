@@ -57,12 +57,35 @@ def day_prefixes(place: CapturePlace, config: ModelConfig, day: date) -> dict[st
     return {variant: place.of(day_folder(root, day)) for variant, root in source_of(config).roots(config).items()}
 
 
-def list_day(s3: Any, place: CapturePlace, config: ModelConfig, day: date) -> dict[str, Captured]:
-    """Each object that may hold records of a day, by key."""
-    source, found = source_of(config), dict[str, Captured]()
-    for folder in source.folders(config, day):
-        found |= list_captured(s3, place.bucket, place.of(folder), extension=source.extension)
-    return found
+class Page(NamedTuple):
+    """A page of a listing: its objects of records, by key, the last key of all, and whether more follow."""
+
+    found: dict[str, Captured]
+    last: str
+    has_more: bool
+
+
+def list_pages(
+    s3: Any, bucket: str, prefix: str, *, extension: str, after: str = "", before: str = ""
+) -> Iterator[Page]:
+    """The objects of records below a prefix, in the order of their keys, of keys between two others where these are given."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after):
+        items = page.get("Contents", [])
+        inside = [item for item in items if not before or item["Key"] < before]
+        found = {
+            item["Key"]: Captured(item["ETag"], item["Size"]) for item in inside if _holds_records(item, extension)
+        }
+        has_more = page["IsTruncated"] and len(inside) == len(items)
+        yield Page(found, items[-1]["Key"] if items else after, has_more)
+        if not has_more:
+            return
+
+
+def keys_below(s3: Any, bucket: str, prefixes: Iterable[str], *, extension: str) -> Iterator[str]:
+    """Keys of the objects of records below some prefixes."""
+    for prefix in prefixes:
+        for page in list_pages(s3, bucket, prefix, extension=extension):
+            yield from page.found
 
 
 def list_captured(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from itertools import takewhile
+from itertools import chain, takewhile
 from time import monotonic
 
 import pyarrow as pa
@@ -22,25 +22,27 @@ from kedge.capture.typed_rows import typed_predictions
 from kedge.columns.margins import with_margins
 from kedge.config.capture_place import CapturePlace, capture_place
 from kedge.config.model import ModelConfig
-from kedge.errors import DayContendedError
+from kedge.errors import DayContendedError, ObjectsRefusedError
 from kedge.own_columns import HOUR, ROW_ID, TIME, VARIANT
 from kedge.profile.baseline import Baseline
+from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.counting import count_rows_by_hour
-from kedge.profile.day import DayProfile, FoldPlan, batches_of, plan_fold
+from kedge.profile.day import DayProfile, batches_of
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import counted_ids, days, history, layout, predictions
+from lambdas.adapters.bucket import counted_ids, days, history, layout, predictions, row_objects
 from lambdas.adapters.captures import inference_logs
-from lambdas.adapters.captures.inference_logs import Captured
 from lambdas.adapters.transform_jobs import TransformJobs
+from lambdas.steps.counting.day_look import DayLook, Folder
 from lambdas.steps.counting.transform_day import TransformDay
 from lambdas.steps.counting.waiting_rows import WaitingBatch, WaitingRows
 
 # This much is read at a time, and leaves a part; what was read waits packed, is counted together, and saved.
 BATCH_BYTES = 32 * 1024 * 1024
-# Objects beyond this come last in their day, whatever the batches are: of two rows of one id the first read counts.
-LARGE_BYTES = BATCH_BYTES
+BATCH_OBJECTS = 20_000
 # After this long no further object is begun and what was read is saved, however few rows wait: a run that is killed loses no more.
 SAVE_SECONDS = 60
+# Behind the reading the ids of each part that the day has are read: about 14 milliseconds a file (docs/scale.md).
+SEARCH_SECONDS = 0.015
 ATTEMPTS = 5
 
 
@@ -48,7 +50,8 @@ ATTEMPTS = 5
 class CountingPlace:
     """One package's day; of one that only gains, objects that changed or vanished stay counted as they were.
 
-    `beside` are prefixes of the data bucket with what it answered beside a champion, below whose captures these lie.
+    `beside` are prefixes of the data bucket with what it answered beside a champion, below whose captures these lie. `after` is the
+    key behind which an earlier run stopped.
     """
 
     bucket: str
@@ -58,6 +61,7 @@ class CountingPlace:
     day: date
     only_gains: bool = False
     beside: tuple[str, ...] = ()
+    after: str = ""
 
     @property
     def key(self) -> str:
@@ -76,16 +80,14 @@ class CountingPlace:
             return None
         return TransformDay(clients.s3(), TransformJobs(clients.sagemaker()), self.captures, self.config, self.day)
 
-    def listing(self) -> dict[str, Captured]:
-        """The capture objects that are there, or the files of transform jobs."""
-        if self.transforms is not None:
-            return self.transforms.listing()
-        captures = self.captures
-        with inference_logs.readable(captures):
-            found = inference_logs.list_day(clients.s3(), captures, self.config, self.day)
-        for prefix in self.beside:
-            found |= inference_logs.list_captured(clients.s3(), self.bucket, day_folder(f"{prefix}/", self.day))
-        return found
+    @property
+    def folders(self) -> list[Folder]:
+        """Where its capture objects lie."""
+        source, captures, own = source_of(self.config), self.captures, CapturePlace(self.bucket, "")
+        return [
+            *(Folder(captures, captures.of(f), source.extension) for f in source.folders(self.config, self.day)),
+            *(Folder(own, day_folder(f"{prefix}/", self.day), source.extension) for prefix in self.beside),
+        ]
 
     def by_variant(self, keys: list[str]) -> dict[str | None, list[str]]:
         """The objects by the production variant that wrote them; under None where the model has only one."""
@@ -95,10 +97,11 @@ class CountingPlace:
         found = {name: [key for key in keys if key.startswith(prefix)] for name, prefix in prefixes.items()}
         return {name: theirs for name, theirs in found.items() if theirs}
 
-    def plan(self, known: DayProfile, listing: Mapping[str, Captured]) -> FoldPlan:
-        """What is to be counted."""
-        etags = {key: found.etag for key, found in listing.items()}
-        return plan_fold(known.manifest, etags, only_gains=self.only_gains or known.expired)
+    def look(self, known: DayProfile, has_time: Callable[[float], bool], after: str = "") -> DayLook:
+        """Begin to look through its objects, behind a key or from the first one."""
+        counted = days.load_counted(clients.s3(), self.bucket, known.counted)
+        listed = self.folders if self.transforms is None else self.transforms.listing
+        return DayLook(listed, counted, has_time, only_gains=self.only_gains or known.expired, after=after)
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class Folded:
     """How much one run added to a day, how often it was saved, and whether the day is up to date now.
 
     Of the `rows` that were read some may have been left out, because a sample is counted.
+
+    Where it is not, another run goes on with the objects behind the key `after`, or with all. `failed` says which objects S3 refused.
     """
 
     rows: int = 0
@@ -113,6 +118,8 @@ class Folded:
     duplicates: int = 0
     saves: int = 0
     is_whole: bool = True
+    after: str = ""
+    failed: Exception | None = None
 
     def saved(self, found: DayProfile) -> Folded:
         """With what was saved once more; without its counts, which the days of a backlog would keep until the run ends."""
@@ -127,66 +134,138 @@ class Folded:
 def uncounted(place: CountingPlace) -> int:
     """How many capture objects of a day are not counted."""
     known, _ = days.load_day(clients.s3(), place.bucket, place.key)
-    return len(place.plan(known, place.listing()).keys)
+    return sum(1 for _ in place.look(known, lambda _: True).new())
 
 
 def fold_day(
-    place: CountingPlace, has_time: Callable[[], bool] = lambda: True, clock: Callable[[], float] = monotonic
+    place: CountingPlace, has_time: Callable[[float], bool] = lambda _: True, clock: Callable[[], float] = monotonic
 ) -> Folded:
     """Count what is new, some batches at a time, each time saved before more is read; stop when the time is over.
 
     A run that lost the race begins again from what the winner wrote, so no object is counted twice or forgotten. The
     parts that it had written stay, named by no day (whoever reads the table reads the parts that days name): the winner
     may have written the very same parts, so it is not safe to delete them.
+
+    Counts cannot be taken back: where an object has changed or vanished, the whole day is counted again.
     """
-    s3, added, lost, listing, in_time = clients.s3(), Folded(), 0, None, True
+    watch, added, lost, is_again = Watch(has_time, clock), Folded(), 0, False
     while lost < ATTEMPTS:
-        known, etag = days.load_day(s3, place.bucket, place.key)
-        if listing is None or not known.manifest.keys() <= listing.keys():
-            # Listed after the day was read: what another run has counted is not taken for vanished.
-            listing = place.listing()
-        plan = place.plan(known, listing)
-        if plan.is_empty:
-            return added
-        if not (in_time and has_time()):
-            return replace(added, is_whole=False)
-        counting = DayCounting(place, DayProfile() if plan.rebuild else known, clock)
-        # What is large comes last: however long it takes to read, it keeps no other object waiting.
-        sizes = {key: listing[key].size for key in plan.keys}
-        in_order = dict(sorted(sizes.items(), key=lambda item: item[1] > LARGE_BYTES))
-        for keys in batches_of(in_order, BATCH_BYTES):
-            counting.read(keys)
-            if counting.has_counted or counting.is_late or not (in_time := has_time()):
-                break
-        found = counting.ended()
-        folded = counting.known.folded(found)
-        if days.save_day(s3, place.bucket, place.key, folded, etag=etag):
-            history.note_parts(place.bucket, place.key, folded.parts)
-            added, lost = added.saved(found), 0
-            # What has vanished is not asked for again, and what has changed is known as it was read.
-            listing = {key: there for key, there in listing.items() if key not in counting.asked}
-            listing |= {key: Captured(etag, 0) for key, etag in found.manifest.items()}
-        else:
-            lost, listing = lost + 1, None
+        # Listed after the day was read: what another run has counted is not taken for vanished.
+        known, etag = days.load_day(clients.s3(), place.bucket, place.key)
+        known, begin = (DayProfile(), "") if is_again else (known, place.after)
+        through, saves = DayPass(place, known, watch, begin, is_again=is_again), added.saves
+        added, is_ended = _saved(through, etag, added)
+        if is_ended and not through.look.is_stale:
+            return replace(added, is_whole=not through.is_stopped, after=through.after, failed=through.failed)
+        is_again = is_ended
+        if not is_ended:
+            lost = 1 if added.saves > saves else lost + 1
     raise DayContendedError(key=place.key, attempts=ATTEMPTS)
+
+
+def _saved(through: DayPass, etag: str | None, added: Folded) -> tuple[Folded, bool]:
+    """Save what a pass counts, and say whether it came to its end: where another run has saved, it does not."""
+    s3, place = clients.s3(), through.place
+    while (found := through.next_counted()) is not None:
+        folded = through.known.folded(found)
+        if not days.save_day(s3, place.bucket, place.key, folded, etag=etag):
+            return added, False
+        history.note_parts(place.bucket, place.key, folded.parts)
+        added = added.saved(found)
+        through.known, etag = days.load_day(s3, place.bucket, place.key)
+        if through.known.counted != folded.counted:
+            return added, False
+    return added, True
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a run knows its time: whether enough is left for some seconds of work behind the reading, and what time it is."""
+
+    has_time: Callable[[float], bool]
+    clock: Callable[[], float]
+
+
+class DayPass:
+    """One pass through a day's objects, which counts those that the day does not know.
+
+    `after` is a key behind which it begins. With `is_again` the day is counted anew: what was counted before no longer stands, even
+    where nothing is left.
+    """
+
+    def __init__(self, place: CountingPlace, known: DayProfile, watch: Watch, after: str, *, is_again: bool) -> None:
+        self.place, self.known, self.look = place, known, place.look(known, watch.has_time, after)
+        self._watch, self._began_after, self._is_unsaved = watch, after, is_again
+        self._batches, self._left = batches_of(self.look.new(), BATCH_BYTES, BATCH_OBJECTS), list[str]()
+        self._is_over = self._is_late = False
+        self._refused = dict[str, str]()
+        # Listing alone may take all the time; the reserve is enough for one batch behind it.
+        self._may_read = self._has_time()
+
+    @property
+    def failed(self) -> Exception | None:
+        """Which objects S3 refused: they keep no other waiting, and the next run asks for them again."""
+        if not self._refused:
+            return None
+        return ObjectsRefusedError(bucket=self.place.captures.bucket, reasons=self._refused)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its time was over before all was read."""
+        return self._is_late or self.look.cut_after is not None
+
+    @property
+    def after(self) -> str:
+        """Where another run goes on: where the listing was cut if all before is counted, else where this one began."""
+        return self._began_after if self._is_late or self.look.cut_after is None else self.look.cut_after
+
+    def next_counted(self) -> DayProfile | None:
+        """What is read until it is time to save, counted; None where nothing is left, the time is over, or the day is stale."""
+        while not self._is_over:
+            counting = DayCounting(self.place, self.known, self._watch.clock)
+            self._read(counting)
+            self._refused |= {key: str(error) for key, error in counting.refused.items()}
+            if self.look.is_stale:
+                return None
+            found = counting.ended()
+            if found.counted.count or (self._is_unsaved and not self.is_stopped):
+                self._is_unsaved = False
+                return found
+        return None
+
+    def _has_time(self) -> bool:
+        return self._watch.has_time(SEARCH_SECONDS * len(self.known.parts))
+
+    def _read(self, counting: DayCounting) -> None:
+        for keys in chain([self._left] if self._left else [], self._batches):
+            self._left = keys
+            if not (self._has_time() or self._may_read):
+                self._is_over = self._is_late = True
+                return
+            self._may_read = False
+            self._left = counting.read(keys)
+            if counting.has_counted or counting.is_late:
+                return
+        self._is_over = True
 
 
 class DayCounting:
     """Reads objects of a day, keeps what is broken aside, and counts the rows whose ids were not counted before."""
 
     def __init__(self, place: CountingPlace, known: DayProfile, clock: Callable[[], float]) -> None:
-        self.place, self.known, self.asked = place, known, set[str]()
+        self.place, self.known, self._asked = place, known, set[str]()
         self.has_counted = False
         self._clock, self._until = clock, clock() + SAVE_SECONDS
         self._added, self._etags, self._waiting = DayProfile(), dict[str, str](), WaitingRows()
+        self.refused, self._last = dict[str, Exception](), ""
 
     @property
     def is_late(self) -> bool:
         """Whether it is time to save."""
         return self._clock() > self._until
 
-    def read(self, keys: list[str]) -> None:
-        """Read some objects, until it is late; their rows wait until there are many, and are counted together."""
+    def read(self, keys: list[str]) -> list[str]:
+        """Read some objects, until it is late, and return those that are left; rows wait until there are many, and are counted together."""
         place, tally, aside = self.place, LineTally(), list[Quarantined]()
         for variant, theirs in place.by_variant(keys).items():
             opened = (
@@ -194,29 +273,42 @@ class DayCounting:
                 if place.transforms is None
                 else _transformed(place.transforms, self._begun(theirs), self._etags, aside)
             )
-            for block in blocks(opened, BATCH_BYTES):
+            for block in blocks(_as_given(opened, self.refused), BATCH_BYTES):
+                self._leave_refused(block)
                 self._take_block(block, tally, variant)
                 # What was read makes room for what is counted.
                 block.pieces.clear()
                 if self._waiting.are_many:
                     self._count()
+            self._leave_refused(Block())
         if aside:
             self._take(replace(parse_capture_files([], place.config), quarantined=tuple(aside)), (), None)
-        if not self.is_late:
-            self.asked.update(keys)
+        return [key for key in keys if key not in self._asked] if self.is_late else []
 
     def ended(self) -> DayProfile:
         """All that was read, counted."""
         self._count()
-        return replace(self._added, manifest=self._etags)
+        below = (folder.prefix for folder in self.place.folders)
+        folders = tuple(prefix for prefix in below if any(key.startswith(prefix) for key in self._etags))
+        return replace(self._added, counted=CountedObjects.of(self._etags), folders=folders)
 
     def _begun(self, keys: list[str]) -> Iterator[str]:
         """One object after the other, at least one, until it is late."""
         for key in keys:
-            if self.asked and self.is_late:
+            if self._asked and self.is_late:
                 return
-            self.asked.add(key)
+            self._asked.add(key)
             yield key
+
+    def _leave_refused(self, block: Block) -> None:
+        """Leave out what was read of objects before S3 refused the rest. Lines of an earlier block cannot be taken out any more."""
+        if self._last in self.refused:
+            raise self.refused[self._last]
+        block.pieces[:] = [piece for piece in block.pieces if piece.key not in self.refused]
+        block.long[:] = [line for line in block.long if line.key not in self.refused]
+        for key in self.refused:
+            self._etags.pop(key, None)
+        self._last = (block.long or block.pieces)[-1].key if block.long or block.pieces else self._last
 
     def _take_block(self, block: Block, tally: LineTally, variant: str | None) -> None:
         place = self.place
@@ -315,6 +407,21 @@ def _transformed(
         if (records := jobs.open(key, aside)) is not None:
             etags[key] = jobs.manifests[key.rpartition("#")[0]].etag
             yield key, records
+
+
+def _as_given(
+    opened: Iterator[tuple[str, Iterator[bytes]]], refused: dict[str, Exception]
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """The objects as far as S3 gives them, and which it refuses."""
+
+    def content(key: str, stretches: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from stretches
+        except row_objects.REFUSALS as error:
+            refused[key] = error
+
+    for key, stretches in opened:
+        yield key, content(key, stretches)
 
 
 def _while_wanted(key: str, content: Iterator[bytes], tally: LineTally) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from kedge.capture.transform_records import transform_records
 from kedge.config.capture_place import CapturePlace
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableTransformError
+from kedge.profile.counted_objects import KnownObjects
 from lambdas.adapters.captures import transform_captures
 from lambdas.adapters.captures.inference_logs import Captured
 from lambdas.adapters.captures.transform_captures import StoredFile
@@ -162,6 +163,6 @@ def files_of(manifest: Manifest) -> list[str]:
     return [f"{manifest.key}{_FILE}{number}" for number in range(len(manifest.names))]
 
 
-def is_counted(manifest: Manifest, counted: Mapping[str, str]) -> bool:
+def is_counted(manifest: Manifest, counted: KnownObjects) -> bool:
     """Whether each file of a manifest was read."""
-    return all(key in counted for key in files_of(manifest))
+    return all(counted.has_counted(key, manifest.etag) for key in files_of(manifest))

@@ -6,7 +6,7 @@ import io
 from datetime import datetime, timedelta
 from typing import Any
 
-from kedge.capture.source import hour_of_key
+from kedge.capture.source import source_of
 from kedge.config.capture_place import capture_place, sampled_percentage
 from kedge.config.model import ModelConfig
 from kedge.config.staging import Staging
@@ -66,7 +66,8 @@ def busiest_hour(
 def captured_in(s3: Any, bucket: str, config: ModelConfig, hour: BusyHour) -> list[ReplayRequest]:
     """What clients sent in that hour."""
     place, day = capture_place(config, hour.package_version, data_bucket=bucket), hour.start.date()
-    counted = days.captured_keys(s3, bucket, config.model, first=day, last=day).get(hour.package_version, [])
-    keys = [key for key in counted if hour_of_key(key) == hour.start.replace(tzinfo=None)]
+    folders = days.captured_folders(s3, bucket, config.model, first=day, last=day).get(hour.package_version, [])
+    of_hour = [f"{folder}{hour.start:%H}/" for folder in folders]
     with inference_logs.readable(place):
+        keys = inference_logs.keys_below(s3, place.bucket, of_hour, extension=source_of(config).extension)
         return captured_requests.load_requests(s3, place.bucket, keys, content_type=config.endpoint.content_type)

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from kedge.config.capture_place import CapturePlace, capture_prefix
 from kedge.errors import BaselineAbsentError
 from kedge.labels.ledger import LabelLedger
+from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.day import DayProfile
 from lambdas.adapters.bucket import (
     baselines,
@@ -108,7 +109,7 @@ def test_a_day_is_empty_until_it_is_saved_and_only_the_first_of_two_saves_wins(s
     assert key == "profiles/m/1/1/2016-01-03.npz"
     empty, etag = days.load_day(s3, BUCKET, key)
     assert (empty, etag) == (DayProfile(), None)
-    day = DayProfile(manifest={"k": "e"}, parts=("p",), quarantined=2)
+    day = DayProfile(counted=CountedObjects.of({"k": "e"}), parts=("p",), quarantined=2)
     assert days.save_day(s3, BUCKET, key, day, etag=None)
     assert not days.save_day(s3, BUCKET, key, DayProfile(), etag=None)
     assert days.load_day(s3, BUCKET, key)[0] == day

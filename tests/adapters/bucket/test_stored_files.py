@@ -14,7 +14,8 @@ from kedge.labels.fold import label_schema, waiting_schema
 from kedge.labels.ledger import decode_ledger
 from kedge.package_schema import decode_schema
 from kedge.performance.business import decode_figures, encode_figures
-from kedge.profile.day import decode_day, decode_origin
+from kedge.profile.counted_objects import CountedObjects, KnownObjects
+from kedge.profile.day import decode_day, decode_origin, encode_day
 from kedge.profile.encoding import decode_baseline, decode_profile, encode_baseline, encode_profile
 from kedge.quality.kept import KeptQuality
 from kedge.severity import Severity
@@ -201,7 +202,16 @@ def test_nothing_is_lost_between_reading_and_writing():
         assert found.counts.to_json() == document["counts"]
         assert found.estimator.to_json() == document["estimator"]
         assert encode_figures(found.figures) == encode_figures(decode_figures(document.get("business", {})))
-    assert decode_origin(stored("day.npz")).manifest == {"captures/a.jsonl": "1"}
+
+
+@pytest.mark.parametrize("content", [stored("day.npz"), stored("day_3.npz"), files()["day.npz"]])
+def test_days_of_every_version_say_what_they_counted(content):
+    counted = CountedObjects.of({"captures/a.jsonl": "1"})
+    for day in (decode_day(content), decode_origin(content)):
+        assert (day.counted, day.folders, day.parts) == (counted, ("captures/",), ("predictions/m/a.parquet",))
+        assert KnownObjects([day.counted.held]).has_counted("captures/a.jsonl", "1")
+    assert sum(decode_day(content).rows.values()) == ROWS
+    assert decode_day(encode_day(decode_day(content))).counted == counted
 
 
 def test_a_refused_object_is_named_by_its_key():
@@ -220,3 +230,18 @@ def test_a_refused_object_is_named_by_its_key():
             s3.put_object(Bucket="data", Key=key, Body=changed(name, lambda document: document | later))
             with pytest.raises(EncodingError, match=f"s3://data/{key} is a .* must be rebuilt; "):
                 load()
+
+
+def test_an_hour_that_cannot_be_unpacked_names_its_object():
+    content = bytearray(files()["day.npz"])
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        member = archive.getinfo("counts_11.npy")
+    # Behind the local header of the member, its name and no extra field.
+    content[member.header_offset + 30 + len(member.filename) + member.compress_size // 2] ^= 0xFF
+    with moto_client("s3") as s3:
+        s3.create_bucket(Bucket="data")
+        s3.put_object(Bucket="data", Key="a/day.npz", Body=bytes(content))
+        day, _ = days.load_day(s3, "data", "a/day.npz")
+        assert day.hours[10].rows
+        with pytest.raises(EncodingError, match=r"s3://data/a/day\.npz is no complete file"):
+            day.hours[11]

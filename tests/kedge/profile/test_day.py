@@ -1,21 +1,23 @@
 import itertools
+from datetime import date
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
+from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.counting import count_rows, count_rows_by_hour
-from kedge.profile.day import DayProfile, decode_day, encode_day, manifest_digest, plan_fold
+from kedge.profile.day import DayProfile, WindowDigest, decode_day, decode_origin, encode_day
 from tests.builders import make_baseline, make_config, make_window
 
 BASELINE = make_baseline(make_config())
-listings = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("123"))
 
 
 def day_of(name, *, seed, rows=40):
     table = make_window(rows=rows, seed=seed)
     hours = np.random.default_rng(seed).integers(0, 24, rows)
-    return DayProfile(count_rows_by_hour(BASELINE, table, hours), {name: f"etag-{seed}"}, (f"part-{name}",), 1, 2)
+    counted = CountedObjects.of({f"x/2016/01/04/05/{name}": f"etag-{seed}"})
+    return DayProfile(
+        count_rows_by_hour(BASELINE, table, hours), counted, (f"part-{name}",), 1, 2, folders=("x/2016/01/04/",)
+    )
 
 
 def test_a_day_comes_back_as_it_was_and_as_the_same_bytes():
@@ -24,10 +26,18 @@ def test_a_day_comes_back_as_it_was_and_as_the_same_bytes():
     assert encode_day(decode_day(encode_day(day))) == encode_day(day)
 
 
-def test_folding_adds_rows_manifest_parts_and_what_was_set_aside():
+def test_a_day_without_its_hours_still_says_all_that_was_counted():
+    day = day_of("a", seed=1).folded(day_of("b", seed=2))
+    origin = decode_origin(encode_day(day))
+    assert (origin.hours, origin.counted, origin.parts, origin.folders) == ({}, day.counted, day.parts, day.folders)
+    assert sorted(origin.counted.held.tolist()) == sorted(day.counted.held.tolist())
+
+
+def test_folding_adds_rows_objects_parts_and_what_was_set_aside():
     day = day_of("a", seed=1).folded(day_of("b", seed=2))
     assert day.total(BASELINE).rows == 80
-    assert day.manifest == {"a": "etag-1", "b": "etag-2"}
+    assert day.counted == CountedObjects.of({"x/2016/01/04/05/b": "etag-2", "x/2016/01/04/05/a": "etag-1"})
+    assert day.folders == ("x/2016/01/04/",)
     assert (day.parts, day.quarantined, day.duplicates) == (("part-a", "part-b"), 2, 4)
 
 
@@ -56,28 +66,25 @@ def test_the_total_is_the_count_of_all_rows():
     assert day.total(BASELINE) == count_rows(BASELINE, make_window(rows=40, seed=5))
 
 
-@given(manifest=listings, listing=listings)
-def test_a_plan_names_what_is_missing_or_the_whole_day_where_counts_cannot_be_taken_back(manifest, listing):
-    plan = plan_fold(manifest, listing)
-    assert plan.rebuild == any(listing.get(key) != etag for key, etag in manifest.items())
-    folded = {} if plan.rebuild else dict(manifest)
-    folded |= {key: listing[key] for key in plan.keys}
-    assert folded == listing
-    assert plan.is_empty == (manifest == listing)
-
-
-def test_a_vanished_last_object_empties_the_day():
-    plan = plan_fold({"a": "1"}, {})
-    assert plan.rebuild
-    assert plan.keys == ()
-    assert not plan.is_empty
+def digest_of(*days):
+    digest = WindowDigest()
+    for day, etags in days:
+        digest.add(day, CountedObjects.of(etags))
+    return digest.name
 
 
 def test_the_digest_names_what_was_counted_whatever_the_order():
-    one = {"2016-01-04": {"a": "1", "b": "2"}, "2016-01-05": {"c": "3"}}
-    other = {"2016-01-05": {"c": "3"}, "2016-01-04": {"b": "2", "a": "1"}}
-    assert manifest_digest(one) == manifest_digest(other)
-    assert manifest_digest(one) != manifest_digest({**one, "2016-01-05": {"c": "4"}})
+    days = [date(2016, 1, 4), date(2016, 1, 5)]
+    one = digest_of((days[0], {"a": "1", "b": "2"}), (days[1], {"c": "3"}))
+    assert one == digest_of((days[0], {"b": "2", "a": "1"}), (days[1], {"c": "3"}))
+    assert len(one) == 16
+    others = [
+        digest_of((days[0], {"a": "1", "b": "2"}), (days[1], {"c": "4"})),
+        digest_of((days[0], {"a": "2", "b": "1"}), (days[1], {"c": "3"})),
+        digest_of((days[0], {"a": "1", "b": "2"})),
+        digest_of((days[0], {"a": "1"}), (days[1], {"b": "2", "c": "3"})),
+    ]
+    assert len({one, *others}) == 5
 
 
 def test_requests_add_hour_by_hour_and_survive_the_encoding():

@@ -1,3 +1,6 @@
+import io
+import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +20,7 @@ from kedge.profile.encoding import (
     encode_profiles,
 )
 from kedge.profile.freezing import Fineness, freeze_baseline
+from kedge.profile.packed_profiles import rows_of
 from kedge.stored import PACKED
 from tests.builders import make_baseline, make_config, make_window
 
@@ -104,3 +108,42 @@ def test_a_file_cut_short_is_refused():
         decode_baseline(encode_baseline(BASELINE)[:-40])
     with pytest.raises(EncodingError):
         decode_baseline(encode_baseline(BASELINE)[:200])
+
+
+def of_version_2(profiles, width):
+    """Profiles as version 2 wrote them: all in one array."""
+    used = {key: np.flatnonzero(counts) for key, counts in profiles.items()}
+    header = {
+        "kind": "profile",
+        "version": 2,
+        "keys": [*profiles],
+        "rows": [int(counts.sum()) for counts in profiles.values()],
+        "sizes": [len(cells) for cells in used.values()],
+        "baseline": "1",
+        "width": width,
+    }
+    sink = io.BytesIO()
+    np.savez_compressed(
+        sink,
+        header=np.frombuffer(json.dumps(header).encode(), np.uint8),
+        cells=np.concatenate([*used.values()]).astype(np.uint32),
+        counts=np.concatenate([profiles[key][cells] for key, cells in used.items()]),
+    )
+    return sink.getvalue()
+
+
+def test_profiles_that_version_2_wrote_side_by_side_are_unpacked_one_at_a_time():
+    width = 200_000
+    written = {hour: np.zeros(width, np.int64) for hour in range(24)}
+    for hour, counts in written.items():
+        counts[hour::50_000] = hour + 1
+    content = of_version_2(written, width)
+    tracemalloc.start()
+    try:
+        _, profiles, _ = decode_profiles("profile", content)
+        assert rows_of(profiles) == {hour: int(counts.sum()) for hour, counts in written.items()}
+        for hour in profiles:
+            np.testing.assert_array_equal(profiles[hour].counts, written[hour])
+        assert tracemalloc.get_traced_memory()[1] < 5 * written[0].nbytes
+    finally:
+        tracemalloc.stop()
