@@ -128,7 +128,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Query:
+class JoinQuery:
     """What one of the queries of a window's join scans at Athena: compressed bytes, anyway and for each row of the window."""
 
     fixed_bytes: float
@@ -137,7 +137,7 @@ class Query:
     def billed_bytes(self, rows: float) -> float:
         """What Athena bills: each megabyte begun, at least ten (https://aws.amazon.com/athena/pricing/).
 
-        >>> query = Query(0.0, 20.0)
+        >>> query = JoinQuery(0.0, 20.0)
         >>> query.billed_bytes(1000), query.billed_bytes(1_000_001)
         (10000000.0, 21000000.0)
         """
@@ -159,7 +159,7 @@ class Coefficients:
     templates : mapping
         How many `alarms`, `queues` with a function behind them, `keys` and scheduled `ticks` a month a deployment has, whatever
         its models are.
-    queries : tuple of Query
+    queries : tuple of JoinQuery
         Those of a window that Athena joins and counts.
     machine : str
         What measured the CPU seconds.
@@ -170,7 +170,7 @@ class Coefficients:
     functions: Mapping[str, Function]
     sizes: Mapping[str, float]
     templates: Mapping[str, float]
-    queries: tuple[Query, ...]
+    queries: tuple[JoinQuery, ...]
     machine: str
     columns: int
 
@@ -178,7 +178,7 @@ class Coefficients:
     def from_json(cls, found: Mapping[str, Any]) -> Self:
         """As `python -m benchmarks cost` wrote it."""
         functions = {name: Function.from_json(one) for name, one in found["functions"].items()}
-        queries = tuple(Query(**each) for each in found["queries"])
+        queries = tuple(JoinQuery(**each) for each in found["queries"])
         return cls(functions, found["sizes"], found["templates"], queries, found["machine"], found["columns"])
 
 

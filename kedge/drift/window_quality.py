@@ -252,7 +252,7 @@ def _freshness(facts: WindowFacts) -> QualityCheck | None:
 
 
 def _duplicates(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | None:
-    # An id of which no row is counted is not known to come again.
+    # Where no row of an id is counted, nobody knows whether it comes again.
     once = sum(facts.rows_by_hour) if facts.rows_counted is None else facts.rows_counted
     rows = once + facts.duplicates
     if not rows:

@@ -151,7 +151,7 @@ class LabelLedger:
 
     @property
     def unsearched(self) -> list[int]:
-        """Objects of waiting labels of which some may lack their first search.
+        """Objects of waiting labels, some of whose labels may lack their first search.
 
         >>> LabelLedger(slots=3, looked={"1": ""}).unsearched
         [0, 2]

@@ -1,4 +1,4 @@
-"""What one reading of the training rows says of each feature: its levels, or the moments of its numbers."""
+"""Facts of each feature from one reading of the training rows: its levels, or the moments of its numbers."""
 
 from __future__ import annotations
 

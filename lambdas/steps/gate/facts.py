@@ -17,7 +17,7 @@ from kedge.own_columns import ROW_ID, TIME
 from kedge.performance.measures import Numbers
 from lambdas.adapters.bucket import baselines, days, predictions
 
-# So many parts show a share of other answers well enough: they are of up to half a million rows.
+# 200 parts show a share of other answers well enough: they are of up to half a million rows.
 PARTS_MAX = 200
 
 

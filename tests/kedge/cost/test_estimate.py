@@ -8,7 +8,7 @@ from kedge.config.prices import USD
 from kedge.config.reading import parse_model_config
 from kedge.cost.estimate import alarms_of_model, deployment_lines, estimate
 from kedge.cost.lines import total
-from kedge.cost.work import Coefficients, Function, Query, Work
+from kedge.cost.work import Coefficients, Function, JoinQuery, Work
 from tests.builders import YAML, make_config
 
 NAMES = (
@@ -37,7 +37,7 @@ def measured(**changes):
     }
     templates = {"alarms": 46, "keys": 1, "queues": 9, "ticks": 2381}
     found = {"functions": functions, "sizes": sizes, "templates": templates, "machine": "a core", "columns": 3}
-    return Coefficients(**found | {"queries": (Query(1e6, 50.0), Query(0.0, 1.0))} | changes)
+    return Coefficients(**found | {"queries": (JoinQuery(1e6, 50.0), JoinQuery(0.0, 1.0))} | changes)
 
 
 def line(found, what):
