@@ -16,10 +16,17 @@ STACKS = ("KedgeStorage", "KedgeMonitoring", "KedgeRetraining", "KedgeRelease", 
 
 @functools.cache
 def example_models() -> Path:
-    """A folder with the example's YAML alone: what a user keeps in models/ beside it changes no test."""
+    """A folder with the example's YAML alone: what a user keeps in models/ beside it changes no test.
+
+    Its canary bakes for twenty minutes, not for an hour: each minute is a look.
+    """
     directory = Path(tempfile.mkdtemp(prefix="kedge-models-")) / "models"
     directory.mkdir()
-    shutil.copy(ROOT / "models" / EXAMPLE, directory)
+    text = (ROOT / "models" / EXAMPLE).read_text("utf-8")
+    for field, minutes in (("bake_minutes", 20), ("termination_wait_minutes", 10)):
+        assert f"{field}: 60" in text
+        text = text.replace(f"{field}: 60", f"{field}: {minutes}")
+    (directory / EXAMPLE).write_text(text, "utf-8")
     return directory
 
 
