@@ -60,6 +60,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             logger.info("captures have expired", model=config.model, **asdict(found))
     if failed is not None:
         raise failed
+    logger.info("old captures are deleted", deleted=deleted, behind=len(behind))
     return {"deleted": deleted, "behind": behind}
 
 

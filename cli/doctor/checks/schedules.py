@@ -32,6 +32,7 @@ LOGGED = {
     "KeepHistory": "the history is kept",
     "SendDigest": "digests sent",
     "WritePages": "page of all models written",
+    "ExpireCaptures": "old captures are deleted",
 }
 _HOURS = re.compile(r"cron\(\d+ (?:\*|\d+/(\d+)) \* \* \? \*\)")
 _WEEKLY = re.compile(r"cron\(\d+ \d+ \? \* [A-Z]{3} \*\)")
