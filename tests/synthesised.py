@@ -16,11 +16,17 @@ STACKS = ("KedgeStorage", "KedgeMonitoring", "KedgeRetraining", "KedgeRelease", 
 
 @functools.cache
 def example_models() -> Path:
-    """A folder with the example's YAML alone: what a user keeps in models/ beside it changes no test.
-
-    Its canary bakes for twenty minutes, not for an hour: each minute is a look.
-    """
+    """A folder with the example's YAML alone: what a user keeps in models/ beside it changes no test."""
     directory = Path(tempfile.mkdtemp(prefix="kedge-models-")) / "models"
+    directory.mkdir()
+    shutil.copy(ROOT / "models" / EXAMPLE, directory)
+    return directory
+
+
+@functools.cache
+def brisk_models() -> Path:
+    """The example with a canary that bakes for twenty minutes, not for an hour: in a story each minute is a look."""
+    directory = Path(tempfile.mkdtemp(prefix="kedge-brisk-")) / "models"
     directory.mkdir()
     text = (ROOT / "models" / EXAMPLE).read_text("utf-8")
     for field, minutes in (("bake_minutes", 20), ("termination_wait_minutes", 10)):
@@ -92,6 +98,16 @@ def assembly() -> Path:
 
     directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
     build_app(directory, example_models()).synth()
+    return directory
+
+
+@functools.cache
+def brisk_assembly() -> Path:
+    """The cloud assembly of the example with the short canary."""
+    from app import build_app
+
+    directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
+    build_app(directory, brisk_models()).synth()
     return directory
 
 

@@ -13,7 +13,7 @@ from demo.bookings import CHAMPION_FROM, REPLAY_FROM, load_frame
 from kedge.config.reading import parse_model_config
 from offline.account import Account
 from tests.end_to_end.hotel import Hotel
-from tests.synthesised import EXAMPLE, assembly, example_models
+from tests.synthesised import EXAMPLE, brisk_assembly, brisk_models
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +24,8 @@ def frame() -> Any:
 @pytest.fixture(scope="module")
 def opened(frame: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Open an account in which a champion has learnt a stretch of bookings, and serves since its end."""
-    templates = assembly()  # before the account's clock starts
-    config = parse_model_config((example_models() / EXAMPLE).read_text(), source=EXAMPLE)
+    templates = brisk_assembly()  # before the account's clock starts
+    config = parse_model_config((brisk_models() / EXAMPLE).read_text(), source=EXAMPLE)
 
     @contextmanager
     def open_hotel(*, since: datetime = CHAMPION_FROM, until: datetime = REPLAY_FROM) -> Iterator[Hotel]:

@@ -14,12 +14,12 @@ from kedge.instants import from_text, to_text
 from offline.account import Account
 from tests.end_to_end.hotel import DAY, Hotel
 from tests.end_to_end.test_rollback import until_served
-from tests.synthesised import EXAMPLE, example_models
+from tests.synthesised import EXAMPLE, brisk_models
 
 pytestmark = pytest.mark.slow
 
 LEARNT_FROM, FROM = datetime(2015, 9, 1, tzinfo=UTC), datetime(2016, 2, 1, tzinfo=UTC)
-YAML = example_models() / EXAMPLE
+YAML = brisk_models() / EXAMPLE
 GATE = "\ngate: {non_inferior: {margin: 0.01, triggers: [package]}}\ntraining: {permuted_rows: 0}\n"
 TEAMS, HIDDEN = "team-models", "other-models"
 

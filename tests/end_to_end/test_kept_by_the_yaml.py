@@ -11,7 +11,7 @@ from app import build_app
 from demo.bookings import REPLAY_FROM, Booking
 from tests.end_to_end.hotel import DAY, HOUR, MINUTE, Hotel
 from tests.end_to_end.test_way_back import champion, released, served, until
-from tests.synthesised import EXAMPLE, example_models
+from tests.synthesised import EXAMPLE, brisk_models
 
 pytestmark = pytest.mark.slow
 # A day is judged the morning after, with the labels of its noon.
@@ -30,7 +30,7 @@ def bookings(hotel: Hotel, tmp_path_factory: pytest.TempPathFactory) -> list[Boo
 
 
 def deploy(hotel: Hotel, directory: Path) -> None:
-    text = (example_models() / EXAMPLE).read_text()
+    text = (brisk_models() / EXAMPLE).read_text()
     before, cadence, after = text.partition("cadence:\n  profile: daily\n  judge: weekly\n  window_days: 28\n")
     assert cadence
     models = directory / "models"

@@ -18,7 +18,7 @@ from kedge.config.reading import parse_model_config
 from lambdas.adapters.bucket import layout
 from offline.account import Account
 from tests.end_to_end.hotel import DAY, HOUR, Hotel
-from tests.synthesised import EXAMPLE, example_models
+from tests.synthesised import EXAMPLE, brisk_models
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def hotel(frame: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hote
     directory = tmp_path_factory.mktemp("rule")
     models = directory / "models"
     models.mkdir()
-    text = (example_models() / EXAMPLE).read_text() + "approval: automatic\ngate: {rule_function: house-rule}\n"
+    text = (brisk_models() / EXAMPLE).read_text() + "approval: automatic\ngate: {rule_function: house-rule}\n"
     (models / EXAMPLE).write_text(text)
     build_app(directory / "assembly", models).synth()
     with Account(start=REPLAY_FROM - DAY / 2, directory=directory / "account") as account:

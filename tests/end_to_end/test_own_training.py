@@ -13,12 +13,12 @@ from app import build_app
 from kedge.config.reading import parse_model_config
 from offline.account import Account
 from tests.end_to_end.hotel import DAY, Hotel
-from tests.synthesised import EXAMPLE, example_models
+from tests.synthesised import EXAMPLE, brisk_models
 
 pytestmark = pytest.mark.slow
 
 LEARNT_FROM, FROM = datetime(2015, 9, 1, tzinfo=UTC), datetime(2016, 2, 1, tzinfo=UTC)
-YAML = example_models() / EXAMPLE
+YAML = brisk_models() / EXAMPLE
 IMAGES = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 TRAINING = f"""
 training:

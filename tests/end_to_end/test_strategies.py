@@ -11,7 +11,7 @@ from demo.bookings import REPLAY_FROM, Booking
 from tests.end_to_end.hotel import DAY, HOUR, Hotel
 from tests.end_to_end.test_release_faults import RAISES, Released
 from tests.end_to_end.test_scaled_fleets import said_of, scale
-from tests.synthesised import EXAMPLE, example_models
+from tests.synthesised import EXAMPLE, brisk_models
 
 pytestmark = pytest.mark.slow
 INSTANCES = 4
@@ -34,7 +34,7 @@ def deploy(hotel: Hotel, strategy: str, directory: Path) -> None:
     models = directory / "models"
     models.mkdir()
     step = "" if strategy == "all_at_once" else ", step_fraction: 0.5"
-    text = (example_models() / EXAMPLE).read_text() + f"\nrelease: {{strategy: {strategy}{step}}}\n"
+    text = (brisk_models() / EXAMPLE).read_text() + f"\nrelease: {{strategy: {strategy}{step}}}\n"
     (models / EXAMPLE).write_text(text)
     build_app(directory / "assembly", models).synth()
     hotel.account.deploy(directory / "assembly")
