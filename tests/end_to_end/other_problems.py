@@ -37,8 +37,8 @@ class Watched:
     answers: dict[str, list[str]]
 
     def measured(self) -> list[dict[str, Any]]:
-        """Each judged window in time: when, and the report's "performance"; of one whose schedule fired twice the last."""
-        return [*{e["detail"]["window"]["end"]: e for e in self.hotel.timeline("performance_measured")}.values()]
+        """Each judged window in time: when, and the report's "performance"."""
+        return self.hotel.timeline("performance_measured")
 
     def rows_behind(self, entry: dict[str, Any]) -> list[tuple[list[str], str]]:
         """Answers and truths of the guests that a measurement should be about, found without Kedge."""

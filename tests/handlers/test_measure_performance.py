@@ -193,6 +193,9 @@ def test_a_label_that_was_corrected_shows_in_the_next_measurement(world, booking
     after = report_of(world)["classes"]
     assert early.column("label").to_pylist().count(0) > 10
     assert after["positive"] >= before["positive"] + early.column("label").to_pylist().count(0)
+    # It is one measurement, and the later one stands.
+    (entry,) = world.timeline()
+    assert entry["detail"]["classes"] == after
 
 
 def test_labels_that_nobody_can_use_are_said_in_the_report(world, bookings):
