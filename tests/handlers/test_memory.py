@@ -95,7 +95,7 @@ def test_one_large_object_and_hostile_lines_are_read_in_little_memory(world, mib
     assert found["mib"] < PROFILE_MIB_MAX
 
 
-@pytest.mark.parametrize("mib", [33, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mib", [33, pytest.param(1024, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("line", "aside"), [(b"x\n", BROKEN_MAX + 2), (b"\n", 0), (b"\x00", 1)])
 def test_an_object_that_holds_no_records_costs_no_other_one_its_count(world, line, aside, mib):
     captured(world, DAY, 20_000)
