@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -117,7 +117,7 @@ def cast_numbers(values: Any, dtype: str, *, placeholders: bool = True) -> Numbe
     if is_number(array.type) and not pa.types.is_decimal(array.type):
         floats = _floats(array if pa.types.is_float64(array.type) else array.cast(pa.float64(), safe=False))
     else:
-        floats, unparsable = _parse(text_array(array), _NO_NUMBER_ARRAY if placeholders else _MISSING_ARRAY)
+        floats, unparsable = _parse(text_array(array), missing_words(placeholders=placeholders))
     if dtype == "float32":
         with np.errstate(over="ignore"):
             floats = floats.astype(np.float32).astype(np.float64)
@@ -132,7 +132,7 @@ def cast_text(values: Any) -> Any:
     """
     array = text_array(values)
     # Without values, is_in has nothing to compare and answers null.
-    return pc.if_else(pc.is_in(array, _MISSING_ARRAY), pa.scalar(None, pa.string()), array)
+    return pc.if_else(pc.is_in(array, missing_words()), pa.scalar(None, pa.string()), array)
 
 
 def text_array(values: Any) -> Any:
@@ -211,5 +211,10 @@ def _number(text: str) -> float:
     return _BOOLEANS.get(trimmed.lower(), np.nan)
 
 
-_MISSING_ARRAY = pa.array(MISSING_WORDS)
-_NO_NUMBER_ARRAY = pa.array((*MISSING_WORDS, *NUMBER_PLACEHOLDERS))
+@cache
+def missing_words(*, placeholders: bool = False) -> Any:
+    """The words for a missing value, and those that stand where numbers belong, as Arrow's array.
+
+    Made when it is first needed: with the first array of a list pyarrow imports pandas, which many functions never need.
+    """
+    return pa.array((*MISSING_WORDS, *NUMBER_PLACEHOLDERS) if placeholders else MISSING_WORDS)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kedge.arrays import Hashes, Ints
-from kedge.columns.casting import MISSING_WORDS, cast_text, one_array, text_array
+from kedge.columns.casting import MISSING_WORDS, cast_text, missing_words, one_array, text_array
 
 # A number for each byte, and an odd base: part of the stored form, so never to be changed within a version.
 _LETTERS = np.random.Generator(np.random.PCG64(20160104)).integers(0, 2**64, 256, np.uint64, endpoint=False)
@@ -19,13 +19,12 @@ _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
 # Texts are hashed in stretches of about this many bytes.
 _STRETCH_BYTES = 2**20
-_MISSING_ARRAY = pa.array(MISSING_WORDS)
 _FALSE, _TRUE = ("false", "f", "no", "n", "off", "0"), ("true", "t", "yes", "y", "on", "1")
 _BOOLEANS = {**dict.fromkeys(_FALSE, 0), **dict.fromkeys(_TRUE, 1)}
 # Names kept at a time, and hashes of the rare ones: beyond the second, a level of an identifier is as good as unseen.
 KEPT_LEVELS, KEPT_HASHES = 1_000_000, 4_000_000
 _PENDING_ROWS = 200_000
-_NO_LEVELS = pa.table({"level": pa.array([], pa.string()), "rows": pa.array([], pa.int64())})
+_LEVELS = pa.schema([("level", pa.string()), ("rows", pa.int64())])
 
 
 def level_hashes(text: Any) -> Hashes:
@@ -165,7 +164,7 @@ def _lost_cells(levels: Any, rare: NDArray[np.uint64], words: Any, *, missing: i
         hashes = level_hashes(spelt.take(pa.array(unknown)))
         nearest = np.minimum(np.searchsorted(rare, hashes), len(rare) - 1)
         found[unknown[rare[nearest] == hashes]] = len(levels)
-    found[pc.is_in(words, _MISSING_ARRAY).to_numpy(zero_copy_only=False)] = missing
+    found[pc.is_in(words, missing_words()).to_numpy(zero_copy_only=False)] = missing
     return found
 
 
@@ -231,7 +230,7 @@ class LevelCounts:
 
     def _together(self) -> pa.Table:
         """Each level once."""
-        levels = pa.concat_tables([_NO_LEVELS, *self._parts]).group_by("level", use_threads=False)
+        levels = pa.concat_tables([_LEVELS.empty_table(), *self._parts]).group_by("level", use_threads=False)
         return levels.aggregate([("rows", "sum")]).rename_columns({"level": "level", "rows_sum": "rows"})
 
     def _with_dropped(self, levels: pa.Table) -> NDArray[np.uint64]:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from tests.architecture.source_imports import ROOMS, ROOT, imports, module_file, sources
@@ -16,6 +19,26 @@ NOT_IN_KEDGE = {"boto3", "botocore", "aws_cdk", "logging", "time", "os", "pathli
 
 def ours(path):
     return {name.split(".")[0] for name in imports(path)} & OURS
+
+
+# They run for all models, hourly or nightly, and count no rows.
+WITHOUT_ROWS = (
+    "fan_out",
+    "watch_monitor",
+    "settle",
+    "watch_captures",
+    "expire_captures",
+    "write_pages",
+    "keep_history",
+    "tell",
+)
+
+
+def test_functions_that_count_no_rows_start_without_pandas_and_scipy():
+    program = f"import sys, importlib\nfor n in {WITHOUT_ROWS}: importlib.import_module('lambdas.handlers.' + n)\n"
+    program += "print(*{'pandas', 'scipy', 'awswrangler'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize("room", ALLOWED)
