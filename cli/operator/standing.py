@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from cli.operator.every_model import known_models
 from cli.refusals import BadInputError, why_unanswered
 from kedge.alerts.holding import is_muted
 from kedge.alerts.response_times import ResponseTimes, of_timeline
+from kedge.alerts.ringing import AGE, CAUSES
 from kedge.alerts.urgency import ModelStatus, Pending, by_urgency, nearest_limit
 from kedge.config.capture_place import registry_number
 from kedge.config.model import ModelConfig
@@ -39,6 +41,7 @@ from lambdas.adapters.state import (
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.state_items import Item
 from lambdas.adapters.state.windows import StoredWindow
+from lambdas.steps.health.ringing import load_bundles
 from lambdas.steps.requests import CADENCES
 
 # As many as a client of botocore keeps connections.
@@ -59,6 +62,7 @@ class Gathered:
     now: datetime
     items: Mapping[tuple[str, str], Item]
     pending: Mapping[str, tuple[Pending, ...]]
+    rings: Mapping[str, tuple[str, ...]]
     # Whether the execution of this name has failed.
     failed: Callable[[str], bool]
 
@@ -108,7 +112,17 @@ def gather(deployment: Deployment, names: Sequence[str]) -> Gathered:
         group: tuple(Pending(str(version), since) for version, since in sorted(found.items()))
         for group, found in model_registry.list_pending(deployment.client("sagemaker")).items()
     }
-    return Gathered(dynamodb, table, deployment.now, items, pending, failed)
+    return Gathered(dynamodb, table, deployment.now, items, pending, what_rings(deployment), failed)
+
+
+def what_rings(deployment: Deployment) -> dict[str, tuple[str, ...]]:
+    """What the monitor found at its last look at itself, by model; how late a judgement is the status knows by itself."""
+    found = defaultdict[str, list[str]](list)
+    for bundle in load_bundles(deployment.client("s3"), deployment.bucket):
+        for model in bundle.ringing if bundle.cause != AGE else ():
+            cause = CAUSES[bundle.cause]
+            found[model].append(f"{cause.says}, since {bundle.since:%Y-%m-%d %H:%M} UTC. {cause.remedy}")
+    return {model: tuple(sentences) for model, sentences in found.items()}
 
 
 def status_or_why_not(config: ModelConfig, gathered: Gathered) -> ModelStatus:
@@ -129,7 +143,13 @@ def status_of(config: ModelConfig, gathered: Gathered) -> ModelStatus:
     pending = gathered.pending.get(config.package_group, ())
     expires = timedelta(days=config.gate.approval_expires_days)
     waiting = tuple(one for one in pending if now - one.since < expires)
-    found = ModelStatus(model, config.owner.team, config.mode, counted_percentage=config.capture.counted_percentage)
+    found = ModelStatus(
+        model,
+        config.owner.team,
+        config.mode,
+        counted_percentage=config.capture.counted_percentage,
+        rings=gathered.rings.get(model, ()),
+    )
     if champion is None:
         return replace(found, pending=waiting)
     newer = tuple(one for one in waiting if registry_number(one.version) > registry_number(champion.package_version))

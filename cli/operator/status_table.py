@@ -71,7 +71,9 @@ def in_sum(found: Sequence[ModelStatus]) -> str:
     parts = [f"{number} {word(severity)}" for severity, number in numbers if number]
     waiting = sum(len(one.pending) for one in found)
     late = sum(one.is_late for one in found)
-    extra = [f"{counted(waiting, 'package')} to approve"] * bool(waiting) + [f"{late} judged late"] * bool(late)
+    rings = sum(bool(one.rings) for one in found)
+    extra = [f"{rings} {'rings' if rings == 1 else 'ring'}"] * bool(rings)
+    extra += [f"{counted(waiting, 'package')} to approve"] * bool(waiting) + [f"{late} judged late"] * bool(late)
     return f"{counted(len(found), 'model')}: {', '.join([*parts, *extra]) or 'none is known'}"
 
 
@@ -82,6 +84,8 @@ def why_first(one: ModelStatus) -> str:
     if one.severity >= Severity.WARNING:
         since = f", since {one.alarming_since:%Y-%m-%d}" if one.alarming_since else ""
         return what_is_wrong(one) + since
+    if one.rings:
+        return one.rings[0].partition(".")[0]
     return f"not judged for {one.judged_cadences:.1f} cadences" if one.is_late else ""
 
 
@@ -120,9 +124,11 @@ def serves(one: ModelStatus) -> str:
 
 
 def holds(one: ModelStatus, now: datetime) -> str:
-    """What waits for a person, what is held, and what is under way."""
+    """That it rings, what waits for a person, what is held, and what is under way."""
     waiting = [f"v{each.version} waits {age_in_words(now - each.since)}" for each in one.pending]
-    return ", ".join([*waiting, *(one.holds or {}), *([one.at_work] if one.at_work else [])])
+    return ", ".join(
+        [*["rings"] * bool(one.rings), *waiting, *(one.holds or {}), *([one.at_work] if one.at_work else [])]
+    )
 
 
 def steps(one: ModelStatus, now: datetime) -> Iterator[str]:
@@ -132,6 +138,7 @@ def steps(one: ModelStatus, now: datetime) -> Iterator[str]:
     if one.severity is Severity.CRITICAL:
         since = f" since {one.alarming_since:%Y-%m-%d}" if one.alarming_since else ""
         yield f"{what_is_wrong(one)}{since}; read `kedge history {one.model} --last 20`"
+    yield from one.rings
     if one.is_late:
         yield f"not judged for {one.judged_cadences:.1f} cadences; `kedge doctor` finds what stands still"
     for each in one.pending:

@@ -30,8 +30,10 @@ class RingCause:
     command: str = ""
 
 
+# The gauge of the age of the newest judgement, which `kedge status` works out by itself.
+AGE = "JudgementAgeCadences"
 CAUSES: Mapping[str, RingCause] = {
-    "JudgementAgeCadences": RingCause(
+    AGE: RingCause(
         2,
         "not judged for 2 cadences",
         "The last judged window of {model} is {value:.1f} cadences old.",

@@ -73,6 +73,8 @@ class ModelStatus:
         The traffic of the newest stretch.
     counted_percentage : int
         How much of it is counted, and judged.
+    rings : tuple of str
+        What `watch_monitor` told of it that is not over, each with the remedy.
     alarming_since : datetime or None
         Since when its episode of alarms lasts.
     holds : mapping of str to str
@@ -97,6 +99,7 @@ class ModelStatus:
     counted_percentage: int = 100
     alarming_since: datetime | None = None
     alarming: tuple[str, ...] = ()
+    rings: tuple[str, ...] = ()
     pending: tuple[Pending, ...] = ()
     holds: Mapping[str, str] | None = None
     at_work: str | None = None
@@ -109,17 +112,19 @@ class ModelStatus:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether something waits for a person: an alarm, a late judgement, a decision on a package, or a stopped retraining."""
+        """Whether something waits for a person: an alarm, what rings, a late judgement, a decision on a package, or a stopped retraining."""
         stopped = any(hold not in (*SELF_ENDING, "paused", *SILENT, "watched") for hold in self.holds or {})
-        return bool(self.severity is Severity.CRITICAL or self.is_late or self.pending or stopped)
+        return bool(self.severity is Severity.CRITICAL or self.rings or self.is_late or self.pending or stopped)
 
     @property
     def urgency(self) -> tuple[int, float, float, bool]:
-        """Severity, then loss times traffic, then traffic alone; what is judged late counts as a WARNING at least.
+        """Severity, then loss times traffic, then traffic alone; what rings or is judged late counts as a WARNING at least.
 
         What cannot be read may be anything, so it counts as CRITICAL.
         """
-        unknown = Severity.CRITICAL if self.unread else Severity.WARNING if self.is_late else self.severity
+        unknown = (
+            Severity.CRITICAL if self.unread else Severity.WARNING if self.is_late or self.rings else self.severity
+        )
         rank = max(self.severity, unknown).rank
         found = self.quality or self.estimate
         loss = found.loss if found else 0.0

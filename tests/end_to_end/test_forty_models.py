@@ -10,15 +10,18 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from kedge.alerts.holding import Mute
+from kedge.alerts.ringing import Bundle
 from kedge.instants import from_text, to_text
 from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import models
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.layout import ringing_key
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import champions, mutes, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.windows import StoredWindow
+from lambdas.steps.health.ringing import keep_bundles
 from offline.account import Account
 from tests.synthesised import assembly
 
@@ -239,3 +242,25 @@ def test_what_waits_is_listed_with_its_age_and_the_deployed_settle_reminds_peopl
     told = [entry["kind"] for entry in timeline.load_timeline(person.s3, person.bucket, DEPLOYED)]
     # Four packages are pending, and three are newer than what serves.
     assert (told.count("approval_waits"), told.count("labels_silent")) == (3, 1)
+
+
+def test_what_rang_at_the_monitors_last_look_needs_a_person_until_it_is_over(person):
+    name = NAMES[7]
+    bundle = Bundle.began("InvocationsWithoutCapture", END, [name, "one-that-is-gone"])
+    late = Bundle.began("JudgementAgeCadences", END, [name])
+    keep_bundles(person.s3, person.bucket, [bundle, late])
+    result = person.types("status", name)
+    assert result.exit_code == 1
+    said = "invoked, but nothing is captured, since 2016-03-01 00:00 UTC. Look at Data Capture in the endpoint's config"
+    rung = [line for line in result.stdout.splitlines() if line.startswith(f"- {name}: {said}")]
+    assert len(rung) == 1
+    keep_bundles(person.s3, person.bucket, [])
+    assert "rings" not in person.types("status", name).stdout
+
+
+def test_where_it_cannot_be_read_what_rings_nothing_passes_as_quiet(person):
+    person.s3.put_object(Bucket=person.bucket, Key=ringing_key(), Body=b"broken")
+    result = person.types("status")
+    person.s3.delete_object(Bucket=person.bucket, Key=ringing_key())
+    assert result.exit_code == 2
+    assert "the list of models that ring must be rebuilt" in result.output

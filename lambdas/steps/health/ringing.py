@@ -28,7 +28,7 @@ def tell_ringing(
 
     A muted model that people do not know of yet is looked at as if it did not ring: they hear of it at the first look after the mute.
     """
-    before = load_bundles(desk)
+    before = _load(desk)
     heard = _heard(desk, ringing, before, now)
     found = changes(before, heard, {name: way_of(config) for name, config in models.items()}, now)
     standing = [*found.lasts, *found.over]
@@ -36,29 +36,40 @@ def tell_ringing(
     for bundle in found.began:
         _tell(desk, bundle, "ALARM", now, models, ringing[bundle.cause][bundle.first])
         standing.append(bundle)
-        _keep(desk, standing)
+        keep_bundles(desk.s3, desk.bucket, standing)
     for bundle in found.over:
         _tell(desk, bundle, "OK", now, models)
         standing.remove(bundle)
-        _keep(desk, standing)
+        keep_bundles(desk.s3, desk.bucket, standing)
     if not (found.began or found.over) and standing != before:
-        _keep(desk, standing)
+        keep_bundles(desk.s3, desk.bucket, standing)
 
 
-def _keep(desk: Desk, standing: Sequence[Bundle]) -> None:
-    kept = json.dumps(RINGING.marked({"bundles": [bundle.to_json() for bundle in standing]}))
-    desk.s3.put_object(Bucket=desk.bucket, Key=layout.ringing_key(), Body=kept.encode(), ContentType="application/json")
+def load_bundles(s3: Any, bucket: str) -> list[Bundle]:
+    """What rang at the last look; nothing before the first.
+
+    Raises
+    ------
+    EncodingError
+    """
+    found = objects.read(s3, bucket, layout.ringing_key())
+    bundles = RINGING.read_json(found[0], _bundles) if found else []
+    return [bundle for bundle in bundles if bundle.cause in CAUSES]
 
 
-def load_bundles(desk: Desk) -> list[Bundle]:
-    """What rang at the last look; nothing where that cannot be read, so that all that rings is told again."""
-    found = objects.read(desk.s3, desk.bucket, layout.ringing_key())
+def _load(desk: Desk) -> list[Bundle]:
+    """Where it cannot be read, all that rings is told again."""
     try:
-        bundles = RINGING.read_json(found[0], _bundles) if found else []
+        return load_bundles(desk.s3, desk.bucket)
     except EncodingError as error:
         logger.warning("what rang at the last look cannot be read", key=layout.ringing_key(), error=str(error))
         return []
-    return [bundle for bundle in bundles if bundle.cause in CAUSES]
+
+
+def keep_bundles(s3: Any, bucket: str, standing: Sequence[Bundle]) -> None:
+    """Keep what rings for the next look."""
+    kept = json.dumps(RINGING.marked({"bundles": [bundle.to_json() for bundle in standing]}))
+    s3.put_object(Bucket=bucket, Key=layout.ringing_key(), Body=kept.encode(), ContentType="application/json")
 
 
 def _bundles(data: Mapping[str, Any]) -> list[Bundle]:

@@ -69,3 +69,18 @@ def test_a_version_that_is_tried_stands_beside_what_works_on_the_model(verdict, 
     experiment = replace(ITEMS["experiment"], means=sample).written()
     assert work_of(ITEMS["lease"].written(), experiment) == said
     assert work_of(None, experiment) is None
+
+
+def test_what_rings_needs_a_person_and_is_named_with_its_remedy():
+    since = "invoked, but nothing is captured, since 2026-01-04 02:00 UTC"
+    one = status(severity=Severity.OK, rings=(f"{since}. Look at Data Capture.",))
+    assert one.needs_a_person
+    assert [*head_lines([one, status("b", severity=Severity.OK)])] == [
+        "2 models: 2 OK, 1 rings",
+        f"first: churn: {since}",
+    ]
+    assert (holds(one, NOW), [*steps(one, NOW)]) == ("rings", [*one.rings])
+    assert [each.model for each in by_urgency([status("a", severity=Severity.OK, rows_per_day=9.0), one])] == [
+        "churn",
+        "a",
+    ]
