@@ -35,7 +35,7 @@ from stacks.parts.access import (
     objects_below,
 )
 from stacks.parts.alarms import add_alarm, alarm_on_dead_letters, alarm_on_errors, alarm_on_silence
-from stacks.parts.functions import add_function, bury_failures, consume, role_of
+from stacks.parts.functions import MIB_A_CORE, add_function, bury_failures, consume, role_of
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, machine_arn, sagemaker_arns, stage_of, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue, retried_environment
@@ -175,7 +175,7 @@ class Monitoring(cdk.Stack):
             packages=self._packages,
             key=self._storage.key,
             layers=("statistics",),
-            memory_mib=2048,
+            memory_mib=MIB_A_CORE,
             timeout_seconds=PROFILE_SECONDS,
             environment=self._data_environment()
             | {
@@ -207,6 +207,7 @@ class Monitoring(cdk.Stack):
             packages=self._packages,
             key=self._storage.key,
             layers=("statistics",),
+            # A window just below `labels.athena_from_bytes` takes nearly all of it.
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment()
@@ -244,7 +245,7 @@ class Monitoring(cdk.Stack):
             packages=self._packages,
             key=self._storage.key,
             layers=("statistics",),
-            memory_mib=2048,
+            memory_mib=MIB_A_CORE,
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment()
             | self._topic_environment()

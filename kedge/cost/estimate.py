@@ -37,8 +37,10 @@ _HEALTH_LIMITS = tuple(
 DISPARITIES = 3
 # Assumptions, each said with the estimate.
 LOG_BYTES_A_RUN, ROWS_A_DAY = 3000, 10_000
-# One each for the function's environment, its message, the bucket's key, the table's key and its log: all of them are kept for a while.
-KMS_REQUESTS_A_RUN = 5
+# One each for the bucket's key, the table's key and the log's: all of them are kept for a while. A message is encrypted by SQS's own key,
+# and a function's environment by one of AWS's, which is free.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+KMS_REQUESTS_A_RUN = 3
 # Lambda asks a queue by five connections, and an answer without messages takes 20 seconds.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 POLLS_A_MONTH = 5 * 3 * 60 * HOURS_A_MONTH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +18,9 @@ from kedge.drift.unjudged import empty_context
 from kedge.errors import UnreadableTransformError
 from kedge.instants import to_text
 from kedge.own_columns import EVENT_ID, TIME
+from kedge.profile.baseline import Profile
 from kedge.profile.counted_objects import KnownObjects
-from kedge.profile.counting import count_rows
+from kedge.profile.counting import count_batches
 from kedge.profile.day import DayProfile
 from kedge.severity import Severity
 from lambdas.adapters import clients, transform_jobs
@@ -64,10 +66,10 @@ def judged(place: CountingPlace, jobs: TransformDay, manifest: Manifest, day: Da
     detail |= {"job": job.name, "model_name": job.model_name}
     if (package := transform_jobs.package_of(clients.sagemaker(), job.model_name)) is not None:
         detail["package_arn"] = package
-    rows = rows_of(place, day, job)
-    detail |= {"began": to_text(manifest.hour if job.began is None else job.began), "rows_counted": rows.num_rows}
-    detail["counted"] = counted(rows.num_rows, "row")
-    if not rows.num_rows:
+    profile, context = counted_rows(place, day, job)
+    detail |= {"began": to_text(manifest.hour if job.began is None else job.began), "rows_counted": profile.rows}
+    detail["counted"] = counted(profile.rows, "row")
+    if not profile.rows:
         earlier = jobs.repeats(manifest)
         reason = (
             f"it read the same input as {earlier.name}, whose answers are counted"
@@ -75,37 +77,42 @@ def judged(place: CountingPlace, jobs: TransformDay, manifest: Manifest, day: Da
             else f"none of its answers could be read: quarantine/{place.config.model}/{place.package_version}/ says why"
         )
         return detail | {"severity": Severity.INSUFFICIENT_DATA.value, "reasons": [reason]}
-    report = judge_rows(place, rows, manifest)
+    report = judge_rows(place, profile, manifest)
     drifted = [column.column.name for column in report.drifted]
     return detail | {
         "severity": report.severity.value,
-        "reasons": [*empty_context(rows, place.config), *report.reasons[:COLUMNS_NAMED]],
+        "reasons": [*empty_context(context, place.config), *report.reasons[:COLUMNS_NAMED]],
         "drifted": drifted[:COLUMNS_NAMED],
     }
 
 
-def rows_of(place: CountingPlace, day: DayProfile, job: TransformJob) -> pa.Table:
-    """A job's rows of the predictions table: their event ids begin with its name."""
+def counted_rows(place: CountingPlace, day: DayProfile, job: TransformJob) -> tuple[Profile, pa.Table]:
+    """A job's rows of the predictions table, counted part by part, and what they hold of the YAML's context.
+
+    Their event ids begin with its name.
+    """
     names = [column.name for column in place.baseline.columns if column.name != place.config.margin_column]
     names = list(dict.fromkeys([TIME, EVENT_ID, *names, *place.config.prediction.probabilities, *place.config.context]))
-    found = list[pa.Table]()
-    for part in day.parts:
-        rows = predictions.load_parts(clients.s3(), place.bucket, [part], names)
-        if rows is not None:
-            found.append(rows.filter(pc.starts_with(rows.column(EVENT_ID), f"{job.name}/")))
-    # An older part lacks what the YAML's context names only now.
-    return (
-        pa.concat_tables(found, promote_options="default")
-        if found
-        else pa.table({name: pa.array([], pa.string()) for name in names})
-    )
+    context = list[pa.Table]()
+
+    def batches() -> Iterator[pa.Table]:
+        for part in day.parts:
+            rows = predictions.load_parts(clients.s3(), place.bucket, [part], names)
+            if rows is not None:
+                rows = rows.filter(pc.starts_with(rows.column(EVENT_ID), f"{job.name}/"))
+                # An older part lacks what the YAML's context names only now.
+                context.append(rows.select([name for name in place.config.context if name in rows.column_names]))
+                yield with_margins(rows, place.config)
+
+    profile = count_batches(place.baseline, batches(), times=TIME)
+    return profile, pa.concat_tables(context, promote_options="default") if context else pa.table({})
 
 
-def judge_rows(place: CountingPlace, rows: pa.Table, manifest: Manifest) -> DriftReport:
+def judge_rows(place: CountingPlace, profile: Profile, manifest: Manifest) -> DriftReport:
     """Judge a job as the only one of its cadence: its false alarms count against the budget as a window's do."""
     return judge_drift(
         place.baseline,
-        count_rows(place.baseline, with_margins(rows, place.config), times=TIME),
+        profile,
         place.config,
         start=manifest.hour,
         end=manifest.hour + CADENCES[place.config.cadence.judge],

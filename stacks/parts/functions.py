@@ -24,6 +24,9 @@ from stacks.surroundings import place_in
 # The functions of all models together share the account's concurrency, 1,000 by default, with whatever else runs in it: ten queues
 # take no more than half of it, and ten thousand models of five seconds are through in a quarter of an hour.
 AT_ONCE = 50
+# With so much a function has a whole core, and with more a part of a second one, which counting cannot use.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+MIB_A_CORE = 1769
 
 
 def add_function(  # noqa: PLR0913  # all but three have the same value for most functions

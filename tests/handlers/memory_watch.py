@@ -45,6 +45,12 @@ def by_folder(sizes):
     return {top: sum(size for name, size in sizes if name == top) for top, _ in sizes}
 name, event, seconds = sys.argv[1], json.load(sys.stdin), float(sys.argv[2])
 handler, ends = importlib.import_module(f"lambdas.handlers.{name}").handler, time.monotonic() + seconds
+class NoPandas:  # pyarrow would import it with the first list
+    def find_spec(name, path=None, target=None):
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+if "pandas" not in sys.modules:
+    sys.meta_path.insert(0, NoPandas)
 context = SimpleNamespace(function_name=name, memory_limit_in_mb=2048, aws_request_id="1",
     invoked_function_arn=f"arn:aws:lambda:eu-west-1:123456789012:function:{name}",
     get_remaining_time_in_millis=lambda: int((ends - time.monotonic()) * 1000))
@@ -96,6 +102,7 @@ def run_apart(handler: str, event: dict[str, Any], *, seconds: float = 600, code
 
     The CPU seconds are those of the start (Python and the imports) and of the handler; the calls are counted by service and operation.
     Of a call that AWS bills by its parts these are counted besides: "dynamodb BatchGetItem item", "cloudwatch GetMetricData metric".
+    As on Lambda, pandas is there only for a handler that imports it, and byte-code is there for all.
     """
     done = subprocess.run(
         [sys.executable, "-c", _RUN, handler, str(seconds)],
@@ -104,7 +111,12 @@ def run_apart(handler: str, event: dict[str, Any], *, seconds: float = 600, code
         text=True,
         check=True,
         cwd=code,
-        env=os.environ | {"PYTHONPATH": str(code), "AWS_ENDPOINT_URL": os.environ["KEDGE_TEST_ENDPOINT"]},
+        env=os.environ
+        | {
+            "PYTHONPATH": str(code),
+            "PYTHONDONTWRITEBYTECODE": "",
+            "AWS_ENDPOINT_URL": os.environ["KEDGE_TEST_ENDPOINT"],
+        },
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

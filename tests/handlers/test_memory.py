@@ -31,7 +31,7 @@ LABELS_MIB_MAX = 660
 # Of a line of as many rows as a request can carry: each is a row of Python while it is read.
 UNPACKED_MIB_MAX = 1024
 # What the template gives the function that folds labels.
-MEASURE_MIB_MAX = 2048
+MEASURE_MIB_MAX = functions()["KedgeMonitoring/measure_performance"]["Properties"]["MemorySize"]
 
 
 @pytest.fixture
