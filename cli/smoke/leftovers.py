@@ -125,7 +125,7 @@ def stored(smoke: Smoke) -> Iterator[Leftover]:
 def _of_history(s3: Any, bucket: str) -> Iterator[str]:
     """The objects of the history that are about the smoke alone: one a window or entry, in the folder of each month."""
     yield layout.answers_lists_prefix(MODEL)
-    yield layout.shown_key(MODEL, "").removesuffix(".parquet")
+    yield layout.shown_key(MODEL)
     for table in TABLES:
         for month in objects.list_folders(s3, bucket, layout.history_prefix(table)):
             yield f"{month}{MODEL}."

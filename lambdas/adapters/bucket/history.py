@@ -116,11 +116,16 @@ def save_rows(s3: Any, bucket: str, key: str, rows: Sequence[Row]) -> None:
 
 def save_table(s3: Any, bucket: str, key: str, rows: pa.Table) -> None:
     """Write a Parquet object."""
+    s3.put_object(Bucket=bucket, Key=key, Body=encode_table(rows))
+
+
+def encode_table(rows: pa.Table) -> bytes:
+    """Rows as a Parquet object holds them."""
     import pyarrow.parquet as pq  # 0.35 s to import: after the work that somebody waits for
 
     sink = io.BytesIO()
     pq.write_table(rows, sink, compression="snappy", coerce_timestamps="ms")
-    s3.put_object(Bucket=bucket, Key=key, Body=sink.getvalue())
+    return sink.getvalue()
 
 
 def load_table(s3: Any, bucket: str, key: str, table: HistoryTable) -> pa.Table:

@@ -253,9 +253,9 @@ def history_prefix(table: str, month: str | None = None) -> str:
     return f"history/{table}/" + (f"month={month}/" if month else "")
 
 
-def shown_key(model: str, table: str) -> str:
-    """What a model's page has shown of a table of the history."""
-    return f"history/shown/{model}/{table}.parquet"
+def shown_key(model: str) -> str:
+    """What a model's page has shown of the history."""
+    return f"history/shown/{model}/tables.zip"
 
 
 def answers_list_key(model: str, package_version: str, day: date) -> str:

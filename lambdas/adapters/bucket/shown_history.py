@@ -1,12 +1,14 @@
 """What a model's page has shown, kept beside the history: a renewed page lists the newest months alone, not each month of a year.
 
-The months before are read from four objects. Where the history of an older month changes, whoever changes it forgets them, and the
-next page reads all of it once more.
+The months before are read from one object, a zip of the tables. Where the history of an older month changes, whoever changes it
+forgets them, and the next page reads all of it once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import io
+import zipfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,21 +34,39 @@ def load(
     judged : datetime, optional
         End of the window that was judged just now; it may be an old one.
     """
-    until = _until(s3, bucket, model)
-    newest = {} if until is None else {name: _newest_months(since, until, now, judged) for name in SHOWN}
-    return {name: _load(s3, bucket, model, TABLES[name], since, newest.get(name)) for name in SHOWN}
+    kept, newest = dict[str, pa.Table](), list[str]()
+    if (until := _until(s3, bucket, model)) is not None:
+        kept, newest = _kept(s3, bucket, model), _newest_months(since, until, now, judged)
+    shown = {}
+    for name in SHOWN:
+        months = newest if name in kept else None
+        shown[name] = history.load_history(s3, bucket, model, name, since=since, months=months)
+        if name in kept:
+            shown[name] = _renewed(kept[name], shown[name], newest, TABLES[name], since)
+    return shown
 
 
 def save(s3: Any, bucket: str, model: str, rows: dict[str, pa.Table]) -> None:
     """Keep what a page shows; it counts once the model's summary says until when."""
-    for name, found in rows.items():
-        history.save_table(s3, bucket, layout.shown_key(model, name), found)
+    sink = io.BytesIO()
+    # Parquet is packed already.
+    with zipfile.ZipFile(sink, "w") as archive:
+        for name, found in rows.items():
+            archive.writestr(name, history.encode_table(found))
+    s3.put_object(Bucket=bucket, Key=layout.shown_key(model), Body=sink.getvalue())
 
 
 def forget(s3: Any, bucket: str, model: str) -> None:
     """Have the next page read the whole history: an older month of it has changed."""
-    for name in SHOWN:
-        s3.put_object(Bucket=bucket, Key=layout.shown_key(model, name), Body=b"")
+    s3.put_object(Bucket=bucket, Key=layout.shown_key(model), Body=b"")
+
+
+def _kept(s3: Any, bucket: str, model: str) -> dict[str, pa.Table]:
+    found = objects.read(s3, bucket, layout.shown_key(model))
+    if found is None or not found[0]:
+        return {}
+    with zipfile.ZipFile(io.BytesIO(found[0])) as archive:
+        return {name: history.read_table(archive.read(name), TABLES[name]) for name in archive.namelist()}
 
 
 def _until(s3: Any, bucket: str, model: str) -> datetime | None:
@@ -66,16 +86,10 @@ def _newest_months(since: datetime, until: datetime, now: datetime, judged: date
     return months
 
 
-def _load(
-    s3: Any, bucket: str, model: str, table: HistoryTable, since: datetime, newest: Iterable[str] | None
+def _renewed(
+    before: pa.Table, fresh: pa.Table, newest: Sequence[str], table: HistoryTable, since: datetime
 ) -> pa.Table:
-    kept = None if newest is None else objects.read(s3, bucket, layout.shown_key(model, table.name))
-    if newest is None or kept is None or not kept[0]:
-        return history.load_history(s3, bucket, model, table.name, since=since)
-    before = history.read_table(kept[0], table)
-    months = pa.array(newest)
-    listed = pc.is_in(pc.strftime(before.column(table.time), "%Y-%m"), months)
-    fresh = history.load_history(s3, bucket, model, table.name, since=since, months=months.to_pylist())
-    # A month that is listed again is taken as it is now: what was replaced by nothing is gone.
+    """What was kept, with its newest months as they are now: what was replaced by nothing is gone."""
+    listed = pc.is_in(pc.strftime(before.column(table.time), "%Y-%m"), pa.array(newest))
     rows = pa.concat_tables([before.filter(pc.invert(listed)), fresh])
     return newest_rows(rows.filter(history.is_since(rows, table, since)), table)
