@@ -80,8 +80,8 @@ def install(work: Path) -> list[Path]:
         ]
         subprocess.run([*command, CLIENT, _pinned("boto3")], check=True)  # noqa: S603  # our own arguments
         aside.rename(runtime)
-    code = prepare_packages(models_directory=ROOT / "models", layers="placeholders", build=work).code_directory
-    return [code, layers / "counting" / "python", layers / "statistics" / "python", runtime]
+    packages = prepare_packages(models_directory=ROOT / "models", layers="built", build=work, platform=())
+    return [packages.code_directory, layers / "counting" / "python", layers / "statistics" / "python", runtime]
 
 
 @contextmanager

@@ -64,7 +64,8 @@ def build_layers(target: Path, *, platform: Sequence[str] = LAMBDA) -> None:
             packages = Path(aside) / name / "python"
             below = set() if name == "counting" else {path.name for path in (target / "counting" / "python").iterdir()}
             trim(packages, below=below)
-            _compile(packages, platform)
+            if (python := python_of(platform)) is not None:
+                write_bytecode(packages, python, at="/opt/python")
             shutil.rmtree(target / name, ignore_errors=True)
             (Path(aside) / name).rename(target / name)
 
@@ -80,6 +81,20 @@ def trim(packages: Path, *, below: set[str]) -> None:
             _remove(path)
     if (packages / "scipy").is_dir():
         _cut_scipy(packages)
+
+
+def python_of(platform: Sequence[str]) -> str | None:
+    """The interpreter that can write the platform's byte-code; None where it is not here."""
+    if "--python-version" not in platform:
+        return sys.executable
+    return shutil.which(f"python{platform[platform.index('--python-version') + 1]}")
+
+
+def write_bytecode(packages: Path, python: str, *, at: str) -> None:
+    """Write byte-code beside the sources, which will lie `at` that place: imports take two to three times as long without."""
+    options = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", str(packages), "-p", at]
+    command = [python, "-m", "compileall", *options, str(packages)]
+    subprocess.run(command, check=False)  # noqa: S603 - an interpreter found on the PATH
 
 
 def size_bytes(directory: Path) -> int:
@@ -121,18 +136,6 @@ def _constraints(directory: Path) -> Path:
     return constraints
 
 
-def _compile(packages: Path, platform: Sequence[str]) -> None:
-    # Imports take two to three times as long without byte-code, and only the same Python can write it.
-    version = platform[platform.index("--python-version") + 1] if "--python-version" in platform else None
-    interpreter = shutil.which(f"python{version}") if version else sys.executable
-    if interpreter is None:
-        print(f"no python{version} here: the layers go without byte-code, and cold starts take longer")
-        return
-    options = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", str(packages), "-p", "/opt/python"]
-    command = [interpreter, "-m", "compileall", *options, str(packages)]
-    subprocess.run(command, check=False)  # noqa: S603 - an interpreter found on the PATH
-
-
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
@@ -142,5 +145,9 @@ def _remove(path: Path) -> None:
 
 if __name__ == "__main__":
     build_layers(BUILD / "layers")
+    if python_of(LAMBDA) is None:
+        print(
+            "no interpreter of Lambda's Python here: layers and functions go without byte-code, and cold starts take longer"
+        )
     for layer in LAYERS:
         print(f"{layer}: {size_bytes(BUILD / 'layers' / layer) / 2**20:.0f} MiB")

@@ -20,7 +20,7 @@ from kedge.config.sections import Vpc
 from kedge.config.stage import NO_STAGE, Stage
 from kedge.config.teams import TEAMS
 from stacks.parts.catalogue import as_deployed, read_models
-from stacks.parts.layers import BUILD, LAYERS, ROOT
+from stacks.parts.layers import BUILD, LAMBDA, LAYERS, ROOT, python_of, write_bytecode
 
 ROOMS = ("kedge", "lambdas", "report")
 # All models in one file, as `lambdas.adapters.models` reads them.
@@ -71,9 +71,18 @@ class Packages:
 
 
 def prepare_packages(
-    *, models_directory: Path, layers: str, stage: Stage = NO_STAGE, vpc: Vpc | None = None, build: Path = BUILD
+    *,
+    models_directory: Path,
+    layers: str,
+    stage: Stage = NO_STAGE,
+    vpc: Vpc | None = None,
+    build: Path = BUILD,
+    platform: Sequence[str] = LAMBDA,
 ) -> Packages:
-    """Stage the code, and take the layers: `built` ones, placeholders, or (`found`) built ones where they are there."""
+    """Stage the code, and take the layers: `built` ones, placeholders, or (`found`) built ones where they are there.
+
+    Beside built layers the code has byte-code too, where the platform's Python is here.
+    """
     written, directory = read_models(models_directory), build / "layers"
     missing = [name for name in LAYERS if not (directory / name / "python").is_dir()]
     if layers == "built" and missing:
@@ -85,10 +94,11 @@ def prepare_packages(
             (directory / name).mkdir(parents=True, exist_ok=True)
             (directory / name / "requirements.txt").write_text(PLACEHOLDER + listed, encoding="utf-8")
     models = as_deployed(written, models_directory, stage)
-    return Packages(_stage_code(models_directory, written, build), directory, models, vpc)
+    python = python_of(platform) if layers == "built" else None
+    return Packages(_stage_code(models_directory, written, build, python), directory, models, vpc)
 
 
-def _stage_code(models_directory: Path, models: Sequence[ModelConfig], build: Path) -> Path:
+def _stage_code(models_directory: Path, models: Sequence[ModelConfig], build: Path, python: str | None) -> Path:
     files = {f"{room}/{path}": ROOT / room / path for room in ROOMS for path in _files(ROOT / room)}
     files |= {f"models/{path.name}": path for path in sorted(models_directory.glob("*.yaml"))}
     if (teams := models_directory.parent / TEAMS).exists():
@@ -96,9 +106,9 @@ def _stage_code(models_directory: Path, models: Sequence[ModelConfig], build: Pa
     digest = hashlib.sha256()
     for name, path in sorted(files.items()):
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    staged = build / "functions" / digest.hexdigest()[:16]
+    staged = build / "functions" / (digest.hexdigest()[:16] + ("-compiled" if python else ""))
     if not staged.is_dir():
-        _copy(files, models, staged)
+        _copy(files, models, staged, python)
     return staged
 
 
@@ -107,7 +117,7 @@ def _files(room: Path) -> list[str]:
     return sorted(str(path) for path in found if "__pycache__" not in path.parts and path.suffix != ".pyc")
 
 
-def _copy(files: dict[str, Path], models: Sequence[ModelConfig], staged: Path) -> None:
+def _copy(files: dict[str, Path], models: Sequence[ModelConfig], staged: Path, python: str | None) -> None:
     staged.parent.mkdir(parents=True, exist_ok=True)
     # Two synths at once must not see each other's half: fill aside, then rename.
     aside = Path(tempfile.mkdtemp(dir=staged.parent))
@@ -117,6 +127,9 @@ def _copy(files: dict[str, Path], models: Sequence[ModelConfig], staged: Path) -
         shutil.copyfile(path, aside / name)
     (aside / "models").mkdir(exist_ok=True)
     (aside / "models" / PARSED).write_text(json.dumps([to_json(model) for model in models]), encoding="utf-8")
+    if python is not None:
+        # A function cannot write any beside its code: each cold start would compile all that it imports.
+        write_bytecode(aside, python, at="/var/task")
     try:
         os.rename(aside, staged)
     except OSError:

@@ -1,4 +1,6 @@
 import tarfile
+from importlib.util import cache_from_source
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +42,28 @@ def test_the_same_sources_are_staged_into_the_same_directory():
 def test_a_deployment_without_built_layers_says_how_to_build_them(tmp_path):
     with pytest.raises(LayersMissingError, match="make layers"):
         prepare_packages(models_directory=example_models(), layers="built", build=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_function_never_compiles_its_code(tmp_path):
+    for name in LAYERS:
+        (tmp_path / "layers" / name / "python").mkdir(parents=True)
+    packages = prepare_packages(models_directory=example_models(), layers="built", build=tmp_path, platform=())
+    code = packages.code_directory
+    sources = [*code.rglob("*.py")]
+    assert sources
+    for source in sources:
+        found = Path(cache_from_source(str(source))).read_bytes()
+        # Hash-based and unchecked (PEP 552): the sources' times do not outlive the asset's zip.
+        assert int.from_bytes(found[4:8], "little") == 1, source
+
+
+def test_without_built_layers_and_without_lambdas_python_nothing_is_compiled(tmp_path):
+    for name in LAYERS:
+        (tmp_path / "layers" / name / "python").mkdir(parents=True)
+    absent = ("--python-version", "0.9")
+    packages = prepare_packages(models_directory=example_models(), layers="built", build=tmp_path, platform=absent)
+    assert not list(packages.code_directory.rglob("*.pyc"))
 
 
 def test_the_training_source_is_a_tarball_that_script_mode_can_unpack():
