@@ -55,8 +55,10 @@ def section(work: Path, scale: Scale) -> Section:
     is_whole = scale.repeats >= Scale.repeats
     found = coefficients(points(scale.rows // 5), repeats=REPEATS if is_whole else 1)
     kept = FILE if is_whole else work / "cost" / "measured.json"
-    write_all({kept: json.dumps(found, indent=1, sort_keys=True) + "\n"})
-    return priced_section(Coefficients.from_json(found))
+    text = json.dumps(found, indent=1, sort_keys=True) + "\n"
+    write_all({kept: text})
+    # In the order of the file, as whoever prices it anew reads it.
+    return priced_section(Coefficients.from_json(json.loads(text)))
 
 
 def priced_section(measured: Coefficients) -> Section:
