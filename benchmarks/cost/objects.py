@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,6 @@ from time import process_time, thread_time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
 from botocore.awsrequest import AWSResponse
 
 from kedge.config.capture_place import CapturePlace
@@ -48,12 +48,14 @@ class MadeUp:
         last = min(first + PAGE, self.objects)
         items = "".join(
             f"<Contents><Key>{key}</Key><LastModified>2016-01-03T00:00:00.000Z</LastModified><ETag>&quot;{etag[1:-1]}&quot;</ETag>"
+            "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"
             "<Size>3000</Size><StorageClass>STANDARD</StorageClass></Contents>"
             for key, etag in map(self.item, range(first, last))
         )
         more = f"<NextContinuationToken>{last}</NextContinuationToken>" if last < self.objects else ""
         text = (
-            f"<ListBucketResult><IsTruncated>{str(bool(more)).lower()}</IsTruncated>{more}"
+            '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f"<IsTruncated>{str(bool(more)).lower()}</IsTruncated>{more}<EncodingType>url</EncodingType>"
             f"<KeyCount>{last - first}</KeyCount>{items}</ListBucketResult>"
         )
         self.cpu_seconds.append(thread_time() - begun)
@@ -117,6 +119,6 @@ def measure(objects: int) -> dict[str, Any]:
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         raise SystemExit(__doc__)
-    boto3.setup_default_session(aws_access_key_id="a", aws_secret_access_key="a", region_name="eu-west-1")  # noqa: S106
+    os.environ |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "a", "AWS_DEFAULT_REGION": "eu-west-1"}
     given = int(sys.argv[1])
     print(json.dumps(look(given, Path(sys.argv[2])) if len(sys.argv) == 3 else measure(given)))

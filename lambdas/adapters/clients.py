@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 
 import boto3
-from botocore import __version__
+import botocore.session
 from botocore.config import Config
+from botocore.utils import parse_timestamp
 
-# botocore would put its own together from forty parts, twice a call: a tenth of what a call costs.
-_AGENT = f"kedge Botocore/{__version__}"
+# By itself botocore puts its name together from some twenty parts, twice a request: an eighth of what a GET of S3 takes.
+_AGENT = "Kedge"
 # Standard retries with a longer arm: a fan-out over a thousand models meets throttling as a matter of course.
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 6}, user_agent=_AGENT)
-
-
 # A topic takes a message again when botocore asks again for an answer that was lost: whoever tells decides what is sent twice.
 _ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, user_agent=_AGENT)
 
 
 @cache
 def _client(service: str, config: Config = _CONFIG) -> Any:
+    if boto3.DEFAULT_SESSION is None:
+        session = botocore.session.get_session()
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_timestamp)
+        boto3.setup_default_session(botocore_session=session)
     return boto3.client(service, config=config)
+
+
+def read_timestamp(value: Any) -> datetime:
+    """A moment as a service writes it.
+
+    S3 writes one beside each key of a listing, and botocore's own reading of a thousand of them takes four times as long as that of
+    all the rest. What is in neither of S3's two ways is read as ever.
+    """
+    if isinstance(value, str):
+        with suppress(ValueError):
+            if value.endswith("Z"):
+                return datetime.fromisoformat(value)
+            if value.endswith(" GMT"):
+                return parsedate_to_datetime(value)
+    moment: datetime = parse_timestamp(value)
+    return moment
 
 
 def s3() -> Any:
