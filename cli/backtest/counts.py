@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cli.backtest.history import HistoryStretch
+from cli.backtest.history import HistoryBatch
 from cli.backtest.question import BacktestQuestion
 from cli.rows.files import UnreadableFileError
+from kedge.arrays import Ints
 from kedge.backtest.grid import WindowGrid
 from kedge.backtest.window import HistoryWindow
+from kedge.config.model import ModelConfig
 from kedge.errors import EmptySampleError, UncountableColumnError
-from kedge.estimation.estimators import Estimator, ScoreEstimator, estimate_answers, fit_estimator
+from kedge.estimation.estimators import CountedAnswers, Estimator, ScoreEstimator, count_answered, fit_estimator
 from kedge.estimation.report import WindowEstimates
 from kedge.outcomes.binary import BinaryCounts
 from kedge.outcomes.counts import OutcomeCounts, count_outcomes
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
 from kedge.performance.window import LabelledOutcomes
-from kedge.profile.baseline import Baseline
-from kedge.profile.blocked_rows import BlockedRows
-from kedge.profile.design_effect import BLOCKS, CellGroups
+from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.blocked_rows import BlockedRows, PlacedRows
+from kedge.profile.design_effect import BLOCKS, BlockTable, CellGroups
 from kedge.profile.freezing import freeze_baseline_streaming
 from kedge.quality.window import QualityEvidence
-from kedge.slices.counts import SliceCounter, SliceCounts
+from kedge.slices.counts import SliceCounter, SliceCounts, row_groups
 from kedge.slices.fairness import added_groups, group_counts
 from kedge.slices.group_counts import GroupCounts
 from kedge.slices.judgement import CountedSlices
@@ -34,6 +37,67 @@ from kedge.slices.ruler import SliceRuler, freeze_ruler
 
 # Memory limit of the windows that are open at the same time.
 OPEN_BYTES_MAX = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class LookedUpRows:
+    """Rows with all that is looked up in them once, whatever windows they belong to."""
+
+    table: pa.Table
+    microseconds: Ints
+    placed: PlacedRows
+    groups: Mapping[str, NDArray[np.int16]]
+
+    def part(self, rows: slice) -> LookedUpRows:
+        """Some of the rows."""
+        groups = {name: found[rows] for name, found in self.groups.items()}
+        table = self.table.slice(rows.start, rows.stop - rows.start)
+        return LookedUpRows(table, self.microseconds[rows], self.placed.part(rows), groups)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What rows are looked up in: the baseline's cells, their groups, and the slices."""
+
+    baseline: Baseline
+    groups: CellGroups
+    ruler: SliceRuler | None
+    times: str
+
+    def __call__(self, batch: HistoryBatch) -> LookedUpRows:
+        """Look up a batch's rows."""
+        placed = PlacedRows.of(self.baseline, self.groups, batch.table, times=self.times)
+        features = self.ruler.groupings[:-1] if self.ruler else ()
+        columns = {grouping.column: batch.table.column(grouping.column) for grouping in features}
+        groups = row_groups(self.ruler, columns) if self.ruler else {}
+        return LookedUpRows(batch.table, batch.microseconds, placed, groups)
+
+
+@dataclass(frozen=True)
+class CountedWindow:
+    """A window as it is counted; whoever judges it works out what the counts say."""
+
+    start: datetime
+    end: datetime
+    profile: Profile
+    blocks: BlockTable
+    evidence: QualityEvidence
+    answers: CountedAnswers | None = None
+    labelled: CountedAnswers | None = None
+
+    def worked_out(self, before: Before, config: ModelConfig) -> HistoryWindow:
+        """The window as it is judged."""
+        evidence = replace(self.evidence, estimates=self._estimates(before.estimator, config.performance.confidence))
+        effects = self.blocks.design_effects(before.groups)
+        return HistoryWindow(self.start, self.end, self.profile, evidence, effects)
+
+    def _estimates(self, estimator: Estimator | None, confidence: float) -> WindowEstimates | None:
+        """The estimates from the answers alone; None if the baseline gave no estimator."""
+        if estimator is None or self.answers is None:
+            return None
+        metrics = self.answers.estimate(estimator, confidence)
+        of_labelled = self.labelled.estimate(estimator, confidence) if self.labelled else metrics
+        return WindowEstimates(estimator.method, metrics, self.answers.rows, self.start, self.end, of_labelled)
 
 
 @dataclass
@@ -47,66 +111,66 @@ class Tally:
     unlabelled: int = 0
     notes: dict[str, None] = field(default_factory=dict)
     estimator: Estimator | None = None
-    answers: list[pa.Table] = field(default_factory=list)
-    labelled: list[pa.Table] = field(default_factory=list)
+    answers: CountedAnswers = field(default_factory=CountedAnswers)
+    labelled: CountedAnswers = field(default_factory=CountedAnswers)
+    left_out: bool = False
     ruler: SliceRuler | None = None
     slices: SliceCounts | None = None
     sensitive: dict[str, GroupCounts] = field(default_factory=dict)
 
-    def add(self, stretch: HistoryStretch) -> None:
+    def add(self, rows: LookedUpRows) -> None:
         """Count the next rows."""
-        blocks = self.grid.blocks(stretch.microseconds, BLOCKS)
-        self.rows.add(stretch.table, blocks, times=self.question.options.time)
+        self.rows.add(rows.placed, self.grid.blocks(rows.microseconds, BLOCKS))
         if self.question.outcome_columns:
-            self._measure(stretch.table)
+            self._measure(rows)
 
-    def _measure(self, table: pa.Table) -> None:
-        names, config = self.question.outcome_columns, self.question.config
+    def _measure(self, rows: LookedUpRows) -> None:
+        table, names, config = rows.table, self.question.outcome_columns, self.question.config
         answered, faults = read_outcomes(table, names[0], names[1], config)
         counted = count_outcomes(answered, config)
         self.outcomes = counted if self.outcomes is None else self.outcomes + counted  # type: ignore[operator]
         self.unlabelled += faults.unlabelled
         self.notes |= dict.fromkeys(faults.sentences())
         if self.ruler is not None:
-            self._slice(self.ruler, table, answered, faults.kept)
+            self._slice(self.ruler, rows, answered, faults.kept)
         if self.estimator is not None:
-            self.answers.append(table.select(self.question.answer_columns))
-            self.labelled.append(self.answers[-1].filter(pa.array(faults.kept)))
+            self._answer(self.estimator, table.select(self.question.answer_columns), faults.kept)
 
-    def _slice(self, ruler: SliceRuler, table: pa.Table, answered: Outcomes, kept: NDArray[np.bool_]) -> None:
+    def _slice(self, ruler: SliceRuler, rows: LookedUpRows, answered: Outcomes, kept: NDArray[np.bool_]) -> None:
         names = self.question.outcome_columns
-        labelled = table if kept.all() else table.filter(pa.array(kept))
-        features = {grouping.column: labelled.column(grouping.column) for grouping in ruler.groupings[:-1]}
-        counted = SliceCounter(ruler, features, answered).singles()
+        groups = rows.groups if kept.all() else {name: found[kept] for name, found in rows.groups.items()}
+        counted = SliceCounter(ruler, groups, answered).singles()
         self.slices = counted if self.slices is None else self.slices + counted
-        found = group_counts(table, names[0], names[1], self.question.config, ruler.by_column, mark_key=ruler.key())
-        self.sensitive = added_groups(self.sensitive, found)
+        if self.question.config.fairness.columns:
+            mark_key = ruler.key()
+            found = group_counts(rows.table, *names[:2], self.question.config, ruler.by_column, mark_key=mark_key)
+            self.sensitive = added_groups(self.sensitive, found)
 
-    def estimates(self, code: int) -> WindowEstimates | None:
-        """The estimates from the answers alone; None if the baseline gave no estimator."""
-        if self.estimator is None:
-            return None
+    def _answer(self, estimator: Estimator, table: pa.Table, kept: NDArray[np.bool_]) -> None:
         name, config = self.question.outcome_columns[0], self.question.config
-        metrics, rows = estimate_answers(self.estimator, self.answers, name, config)
-        of_labelled = metrics
-        if sum(map(len, self.labelled)) < sum(map(len, self.answers)):
-            of_labelled, _ = estimate_answers(self.estimator, self.labelled, name, config)
-        return WindowEstimates(self.estimator.method, metrics, rows, *self.grid.bounds(code), of_labelled)
+        counted = count_answered(estimator, table, name, config)
+        self.answers += counted
+        self.labelled += (
+            counted if kept.all() else count_answered(estimator, table.filter(pa.array(kept)), name, config)
+        )
+        self.left_out = self.left_out or not kept.all()
 
-    def window(self, code: int) -> HistoryWindow:
-        """The window as it is judged."""
-        start, end = self.grid.bounds(code)
-        return HistoryWindow(start, end, self.rows.profile, self.evidence(code), self.rows.design_effects())
+    def window(self, code: int) -> CountedWindow:
+        """The window's counts."""
+        answers = self.answers if self.estimator else None
+        labelled = self.labelled if self.left_out else None
+        return CountedWindow(
+            *self.grid.bounds(code), self.rows.profile, self.rows.blocks, self._evidence(), answers, labelled
+        )
 
-    def evidence(self, code: int) -> QualityEvidence:
-        """What is counted of the answers."""
+    def _evidence(self) -> QualityEvidence:
         counted = None
         if self.outcomes is not None:
             reason = "every labelled row of the history counts as ripe"
             counted = LabelledOutcomes(self.outcomes, self.unlabelled, reason, notes=tuple(self.notes))
         # The reference's own slices are the same for every window: who judges has them.
         slices = CountedSlices(self.slices, None) if self.slices is not None else None
-        return QualityEvidence(counted, self.estimates(code), slices, tuple(self.sensitive.values()))
+        return QualityEvidence(counted, slices=slices, sensitive=tuple(self.sensitive.values()))
 
 
 @dataclass(frozen=True)
@@ -137,8 +201,9 @@ def count_baseline(question: BacktestQuestion) -> Before:
     ruler = _slice_ruler(question, frozen)
     groups = CellGroups.of(frozen)
     tally = Tally(question, BlockedRows(frozen, groups), WindowGrid(oldest, history.grid.start - oldest), ruler=ruler)
-    for stretch in history.baseline_stretches(question.read_columns):
-        tally.add(stretch)
+    look_up = Lookup(frozen, groups, ruler, question.options.time)
+    for batch in history.baseline_batches(question.read_columns):
+        tally.add(look_up(batch))
     baseline = replace(frozen, design_effects=tally.rows.design_effects())
     return Before(baseline, groups, tally.outcomes, _estimator(question, tally.outcomes), ruler, tally.slices)
 
@@ -161,26 +226,28 @@ def _estimator(question: BacktestQuestion, reference: OutcomeCounts | None) -> E
     return fit_estimator(read_outcomes(question.head, names[0], names[1], question.config)[0], threshold=threshold)
 
 
-def count_windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
+def count_windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, CountedWindow]]:
     """Each window that has rows, as soon as the last of them has been read."""
     history, tallies = question.history, dict[int, Tally]()
     room = max(2, OPEN_BYTES_MAX // before.window_bytes)
-    for stretch in history.stretches(question.read_columns, open_at_once=room):
-        if stretch.code not in tallies:
-            tallies[stretch.code] = Tally(
-                question,
-                BlockedRows(before.baseline, before.groups),
-                history.grid,
-                estimator=before.estimator,
-                ruler=before.ruler,
-            )
-        tally = tallies[stretch.code]
-        tally.add(stretch)
-        if stretch.is_last:
-            yield stretch.code, tallies.pop(stretch.code).window(stretch.code)
+    look_up = Lookup(before.baseline, before.groups, before.ruler, question.options.time)
+    for batch in history.batches(question.read_columns, open_at_once=room):
+        rows = look_up(batch)
+        for stretch in batch.stretches:
+            if stretch.code not in tallies:
+                tallies[stretch.code] = Tally(
+                    question,
+                    BlockedRows(before.baseline, before.groups),
+                    history.grid,
+                    estimator=before.estimator,
+                    ruler=before.ruler,
+                )
+            tallies[stretch.code].add(rows.part(stretch.rows))
+            if stretch.is_last:
+                yield stretch.code, tallies.pop(stretch.code).window(stretch.code)
 
 
-def empty_window(question: BacktestQuestion, before: Before, code: int) -> HistoryWindow:
+def empty_window(question: BacktestQuestion, before: Before, code: int) -> CountedWindow:
     """A window without rows."""
     return Tally(question, BlockedRows(before.baseline, before.groups), question.history.grid).window(code)
 

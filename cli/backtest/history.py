@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,12 +54,20 @@ class TimeSurvey:
 
 @dataclass(frozen=True)
 class HistoryStretch:
-    """Rows of one window that stand together in the files; `is_last` if the window has no more."""
+    """Where one window's rows stand in a batch; `is_last` if the window has no more."""
 
     code: int
+    rows: slice
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class HistoryBatch:
+    """Rows that were read together, with their times: a stretch a window, one behind the other."""
+
     table: pa.Table
     microseconds: Ints
-    is_last: bool
+    stretches: tuple[HistoryStretch, ...]
 
 
 @dataclass(frozen=True)
@@ -79,24 +87,23 @@ class History:
 
     def before(self, columns: list[str]) -> Iterator[pa.Table]:
         """The rows older than the first window."""
-        for stretch in self.baseline_stretches(columns):
-            yield stretch.table
+        for batch in self.baseline_batches(columns):
+            yield batch.table
 
-    def stretches(self, columns: list[str], *, open_at_once: int) -> Iterator[HistoryStretch]:
-        """The rows of all complete windows; at any time at most `open_windows` have begun and not ended.
+    def batches(self, columns: list[str], *, open_at_once: int) -> Iterator[HistoryBatch]:
+        """The rows of all complete windows; at any time at most `open_at_once` have begun and not ended.
 
         Rows in the order of time are read once. For other orders the files are read several times.
         """
         waiting = {code for code in self.survey.rows if 0 <= code < self.windows}
         while waiting:
-            for stretch in self._stretches(columns, waiting, open_at_once):
-                yield stretch
-                if stretch.is_last:
-                    waiting.discard(stretch.code)
+            for batch in self._batches(columns, waiting, open_at_once):
+                yield batch
+                waiting -= {stretch.code for stretch in batch.stretches if stretch.is_last}
 
-    def baseline_stretches(self, columns: list[str]) -> Iterator[HistoryStretch]:
+    def baseline_batches(self, columns: list[str]) -> Iterator[HistoryBatch]:
         """The rows older than the first window, with their times."""
-        yield from self._stretches(columns, {BEFORE}, 1)
+        yield from self._batches(columns, {BEFORE}, 1)
 
     def all_rows(self, columns: list[str]) -> Iterator[tuple[pa.Table, Ints]]:
         """Every row that has a time, with it, in the order of the files."""
@@ -105,23 +112,22 @@ class History:
             table = pa.Table.from_batches([batch])
             yield table.filter(pa.array(times.known)), times.microseconds[times.known]
 
-    def _stretches(self, columns: list[str], wanted: set[int], open_at_once: int) -> Iterator[HistoryStretch]:
+    def _batches(self, columns: list[str], wanted: set[int], open_at_once: int) -> Iterator[HistoryBatch]:
         """One reading: windows start in their order, as long as there is room."""
         wanted, opened, row = set(wanted), set[int](), 0
         end = max((self.survey.last[code] for code in wanted), default=-1)
         for batch in self.files.batches(list(dict.fromkeys([*columns, self.time]))):
             times = _times(self.files, self.time, batch)
             codes = np.where(times.known, self.grid.codes(times.microseconds), BEFORE - 1)
-            after = row + batch.num_rows
+            after, ends = row + batch.num_rows, dict[int, bool]()
             for code in _in_order_of_beginning(codes):
                 if code in wanted and row <= self.survey.first[code] and len(opened) < open_at_once:
                     opened.add(code)
-                if code not in opened:
-                    continue
-                is_last = self.survey.last[code] < after
-                yield _stretch(code, codes, batch, times.microseconds, is_last)
-                if is_last:
-                    opened.remove(code)
+                if code in opened:
+                    ends[code] = self.survey.last[code] < after
+                    opened -= {code} if ends[code] else set()
+            if ends:
+                yield _batch(pa.Table.from_batches([batch]), times.microseconds, codes, ends)
             row = after
             if row > end:
                 return
@@ -177,11 +183,16 @@ def _in_order_of_beginning(codes: Ints) -> list[int]:
     return [int(code) for code in found[np.argsort(first)]]
 
 
-def _stretch(code: int, codes: Ints, batch: pa.RecordBatch, microseconds: Ints, is_last: bool) -> HistoryStretch:
-    table, inside = pa.Table.from_batches([batch]), codes == code
-    rows = np.flatnonzero(inside)
-    first, behind = int(rows[0]), int(rows[-1]) + 1
-    if behind - first == len(rows):
+def _batch(table: pa.Table, microseconds: Ints, codes: Ints, ends: Mapping[int, bool]) -> HistoryBatch:
+    """The rows of some windows, in the windows' order, and within a window in their own."""
+    rows = [np.flatnonzero(codes == code) for code in ends]
+    places = np.concatenate(rows)
+    behind = np.cumsum([len(found) for found in rows]).tolist()
+    parts = map(slice, [0, *behind], behind)
+    stretches = tuple(HistoryStretch(code, part, last) for (code, last), part in zip(ends.items(), parts, strict=True))
+    first = int(places[0])
+    if (np.diff(places) == 1).all():
         # Rows that stand together, as all do in the order of time, need not be copied.
-        return HistoryStretch(code, table.slice(first, len(rows)), microseconds[first:behind], is_last)
-    return HistoryStretch(code, table.filter(pa.array(inside)), microseconds[inside], is_last)
+        together = slice(first, first + len(places))
+        return HistoryBatch(table.slice(first, len(places)), microseconds[together], stretches)
+    return HistoryBatch(table.take(pa.array(places)), microseconds[places], stretches)

@@ -8,20 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cli.backtest.cores import by_all_cores
-from cli.backtest.counts import Before, count_baseline, count_windows, empty_window
+from cli.backtest.counts import Before, CountedWindow, count_baseline, count_windows, empty_window
 from cli.backtest.question import BacktestQuestion
 from cli.backtest.seasons import count_seasons
 from cli.backtest.settings import Setting
 from kedge.backtest.proposal import Sounding, sound_window
 from kedge.backtest.replay import Replay, replay
-from kedge.backtest.window import Earlier, HistoryWindow, JudgedWindow, judge_window
+from kedge.backtest.window import Earlier, JudgedWindow, judge_window
 from kedge.columns.times import at
 from kedge.config.model import ModelConfig
 from kedge.estimation.report import EstimateReport, WindowEstimates, estimate_history
 from kedge.outcomes.counts import OutcomeCounts
 from kedge.profile.baseline import Baseline
 from kedge.quality.window import QualityEvidence, QualityReference, WindowQuality, judge_quality
-from kedge.slices.counts import SliceCounts
 
 
 @dataclass(frozen=True)
@@ -56,18 +55,16 @@ def _judged(
     estimates: dict[int, WindowEstimates | None] = {}
     codes: deque[int] = deque()
 
-    def windows() -> Iterator[tuple[HistoryWindow, dict[str, Earlier]]]:
+    def windows() -> Iterator[tuple[CountedWindow, dict[str, Earlier]]]:
         for code, window in _windows(question, before):
             codes.append(code)
-            estimates[code] = window.evidence.estimates
             own = {setting.name: seasons.get((setting.name, code)) for setting in question.settings}
             yield window, {name: earlier for name, earlier in own.items() if earlier is not None}
 
-    judge = _Judge(before.baseline, QualityReference(before.reference), before.slices, question.settings)
     pieces = question.history.windows * len(question.settings)
-    for found, sounding in by_all_cores(judge, windows(), pieces=pieces):
+    for found, sounding, estimated in by_all_cores(_Judge(before, question.settings), windows(), pieces=pieces):
         code = codes.popleft()
-        soundings[code] = sounding
+        soundings[code], estimates[code] = sounding, estimated
         for name, window in found.items():
             judged[name][code] = window
     if before.estimator is not None and before.reference is not None:
@@ -79,17 +76,18 @@ def _judged(
 class _Judge:
     """One window under every setting, and its sounding by the first."""
 
-    baseline: Baseline
-    reference: QualityReference
-    slices: SliceCounts | None
+    before: Before
     settings: tuple[Setting, ...]
 
-    def __call__(self, found: tuple[HistoryWindow, Mapping[str, Earlier]]) -> tuple[dict[str, JudgedWindow], Sounding]:
-        window, seasons = found
+    def __call__(
+        self, found: tuple[CountedWindow, Mapping[str, Earlier]]
+    ) -> tuple[dict[str, JudgedWindow], Sounding, WindowEstimates | None]:
+        (counted, seasons), baseline = found, self.before.baseline
+        window = counted.worked_out(self.before, self.settings[0].config)
         qualities = self._qualities(window.evidence)
         judged = {
             setting.name: judge_window(
-                self.baseline,
+                baseline,
                 window,
                 setting.config,
                 quality=qualities[_judged_by(setting.config)],
@@ -99,18 +97,20 @@ class _Judge:
         }
         main = self.settings[0]
         loss, earlier = judged[main.name].quality.verdicts.measured, seasons.get(main.name)
-        return judged, sound_window(self.baseline, window, main.config, performance=loss, earlier=earlier)
+        sounding = sound_window(baseline, window, main.config, performance=loss, earlier=earlier)
+        return judged, sounding, window.evidence.estimates
 
     def _qualities(self, evidence: QualityEvidence) -> dict[str, WindowQuality]:
         """A window's quality by the policies that it is judged by: settings mostly share them, and measuring is dear."""
-        slices = replace(evidence.slices, reference=self.slices) if evidence.slices else None
+        slices = replace(evidence.slices, reference=self.before.slices) if evidence.slices else None
         # An estimate rests on the record of the windows before, which may not have been read yet.
         evidence = replace(evidence, estimates=None, slices=slices)
         policies = {_judged_by(setting.config): setting.config for setting in self.settings}
-        return {policy: judge_quality(evidence, self.reference, config) for policy, config in policies.items()}
+        reference = QualityReference(self.before.reference)
+        return {policy: judge_quality(evidence, reference, config) for policy, config in policies.items()}
 
 
-def _windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
+def _windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, CountedWindow]]:
     """Every window, those without rows too."""
     found = set()
     for code, window in count_windows(question, before):

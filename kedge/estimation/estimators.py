@@ -184,6 +184,39 @@ def fit_estimator(reference: Outcomes, *, threshold: float) -> Estimator | None:
     return ClassEstimator(reference.classes, by_class) if known >= 2 else None
 
 
+@dataclass(frozen=True, eq=False)
+class CountedAnswers:
+    """Answers as an estimator counts them, labelled or not; they add.
+
+    Attributes
+    ----------
+    counts : object or None
+        What the estimator's `count` gives; None where nothing was counted yet.
+    rows : int
+        How many answers could be read.
+    """
+
+    counts: Any = None
+    rows: int = 0
+
+    def __add__(self, other: CountedAnswers) -> CountedAnswers:
+        if self.counts is None or other.counts is None:
+            return self if other.counts is None else other
+        return CountedAnswers(_added(self.counts, other.counts), self.rows + other.rows)
+
+    def estimate(self, estimator: Estimator, confidence: float) -> dict[str, Estimate]:
+        """Every metric that can be estimated; none without answers."""
+        return estimator.estimate(self.counts, confidence) if self.rows else {}
+
+
+def count_answered(estimator: Estimator, table: pa.Table, prediction: str, config: ModelConfig) -> CountedAnswers:
+    """Count a table's answers; the parameters are those of `estimate_answers`."""
+    answers = answer_column(table.column(prediction), config.problem, config.classes)
+    probabilities = read_probabilities(table, config)
+    known = probabilities[answers.known] if probabilities is not None else None
+    return CountedAnswers(estimator.count(answers.values[answers.known], known), int(answers.known.sum()))
+
+
 def estimate_answers(
     estimator: Estimator, tables: Iterable[pa.Table], prediction: str, config: ModelConfig
 ) -> tuple[dict[str, Estimate], int]:
@@ -196,15 +229,10 @@ def estimate_answers(
     prediction : str
         The column with the answers.
     """
-    counted: Any = None
-    rows = 0
+    counted = CountedAnswers()
     for table in tables:
-        answers = answer_column(table.column(prediction), config.problem, config.classes)
-        probabilities = read_probabilities(table, config)
-        known = probabilities[answers.known] if probabilities is not None else None
-        counts: Any = estimator.count(answers.values[answers.known], known)
-        counted, rows = (counts if counted is None else _added(counted, counts)), rows + int(answers.known.sum())
-    return (estimator.estimate(counted, config.performance.confidence) if rows else {}), rows
+        counted += count_answered(estimator, table, prediction, config)
+    return counted.estimate(estimator, config.performance.confidence), counted.rows
 
 
 def _added(first: Any, second: Any) -> Any:

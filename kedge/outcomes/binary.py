@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -71,12 +72,12 @@ class BinaryCounts:
     bins: Floats = field(default_factory=_no_bins)
     costs: CostSums = field(default_factory=CostSums)
 
-    @property
+    @cached_property
     def positives(self) -> int:
         """Rows whose label is the positive class."""
         return int(self.positive.sum())
 
-    @property
+    @cached_property
     def negatives(self) -> int:
         """Rows whose label is the negative class."""
         return int(self.negative.sum())
@@ -91,7 +92,7 @@ class BinaryCounts:
         """Rows of each class."""
         return {"negative": self.negatives, "positive": self.positives}
 
-    @property
+    @cached_property
     def decisions_only(self) -> bool:
         """Whether every score is 0 or 1: a class instead of a probability."""
         return bool(((self.cells == CELL_OF_ZERO) | (self.cells == CELL_OF_ONE)).all())

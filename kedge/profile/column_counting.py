@@ -126,6 +126,10 @@ class RowCells:
     places: Ints
     values: Floats | None = None
 
+    def part(self, rows: slice) -> RowCells:
+        """Some of the rows."""
+        return RowCells(self.places[rows], None if self.values is None else self.values[rows])
+
     def counts(self, bins: Bins) -> Ints:
         """What `count_cells` gives of the same rows."""
         size = bins.cells + COUNTERS

@@ -123,6 +123,24 @@ class CellGroups:
         return _pooled(found) if _are_short(np.array(rows, np.float64)) else found
 
 
+@dataclass(frozen=True, eq=False)
+class BlockTable:
+    """Rows of consecutive blocks, none of them empty, by group of cells.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n_blocks,)
+    table : ndarray of int, shape (n_blocks, n_groups)
+    """
+
+    rows: Ints
+    table: Ints
+
+    def design_effects(self, groups: CellGroups) -> dict[str, float]:
+        """As the function of this name gives them."""
+        return groups.design_effects(self.rows.tolist(), lambda wanted: self.table[:, wanted])
+
+
 class BlockCounts:
     """Rows per block and group of cells, from the blocks' profiles one after the other; no block is held."""
 

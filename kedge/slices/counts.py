@@ -104,23 +104,30 @@ def no_slices(ruler: SliceRuler, columns: tuple[str, ...]) -> SliceTable:
     return SliceTable(names, np.zeros((*size, ruler.outcomes), np.int64), np.zeros((*size, len(ruler.sums))))
 
 
+def row_groups(ruler: SliceRuler, columns: Mapping[str, Any]) -> dict[str, NDArray[np.int16]]:
+    """The group of each row in some of the ruler's columns.
+
+    Parameters
+    ----------
+    columns : mapping of str to Array
+        Values of any of the ruler's columns but the answer's own.
+    """
+    # Two bytes a row and column are kept for the pairs.
+    return {name: ruler.by_column[name].codes(values).astype(np.int16) for name, values in columns.items()}
+
+
 class SliceCounter:
     """Counts the groups of one batch of rows: single columns, and then the requested pairs."""
 
-    def __init__(self, ruler: SliceRuler, columns: Mapping[str, Any], outcomes: Outcomes) -> None:
-        """Look up each row's group once.
+    def __init__(self, ruler: SliceRuler, groups: Mapping[str, NDArray[np.int16]], outcomes: Outcomes) -> None:
+        """Look up each answer's cell once.
 
         Parameters
         ----------
-        columns : mapping of str to Array
-            Values of the ruler's columns, without the answer's own; pairs need only their own columns.
+        groups : mapping of str to ndarray of int, shape (n_rows,)
+            As `row_groups` finds them in the ruler's columns, without the answer's own; pairs need only their own columns.
         """
-        self._ruler = ruler
-        self._codes: dict[str, NDArray[Any]] = {
-            # Two bytes a row and column are kept for the pairs.
-            name: ruler.by_column[name].codes(values).astype(np.int16)
-            for name, values in columns.items()
-        }
+        self._ruler, self._codes = ruler, dict(groups)
         cells, hits, self._weights = _cells_of(ruler, outcomes)
         self._places = cells * ruler.outcomes + hits
         self._cells = cells
@@ -176,7 +183,7 @@ def count_singles(ruler: SliceRuler, batches: Batches) -> SliceCounts:
     """Every feature's groups, and the answer's bands."""
     total = SliceCounts(ruler, {(g.column,): no_slices(ruler, (g.column,)) for g in ruler.groupings})
     for columns, outcomes in batches(tuple(grouping.column for grouping in ruler.groupings[:-1])):
-        total = total + SliceCounter(ruler, columns, outcomes).singles()
+        total = total + SliceCounter(ruler, row_groups(ruler, columns), outcomes).singles()
     return total
 
 
@@ -185,7 +192,7 @@ def with_pairs(counted: SliceCounts, batches: Batches, pairs: Iterable[tuple[str
     tables = {pair: no_slices(counted.ruler, pair) for pair in pairs}
     names = tuple(dict.fromkeys(name for pair in tables for name in pair))
     for columns, outcomes in batches(names) if tables else ():
-        counter = SliceCounter(counted.ruler, columns, outcomes)
+        counter = SliceCounter(counted.ruler, row_groups(counted.ruler, columns), outcomes)
         tables = {pair: table + counter.pair(*pair) for pair, table in tables.items()}
     return SliceCounts(counted.ruler, {**counted.tables, **tables})
 

@@ -29,15 +29,20 @@ def make_history(tmp_path, seconds, *, file_rows=10_000):
 def read(history, open_at_once):
     """The row numbers of each window, and the largest number of windows that were open at once."""
     rows, opened, most, ended = {}, set(), 0, []
-    for stretch in history.stretches(["number"], open_at_once=open_at_once):
-        opened.add(stretch.code)
-        most = max(most, len(opened))
-        assert stretch.code not in ended
-        rows.setdefault(stretch.code, []).extend(stretch.table.column("number").to_pylist())
-        assert len(stretch.microseconds) == stretch.table.num_rows
-        if stretch.is_last:
-            opened.remove(stretch.code)
-            ended.append(stretch.code)
+    for batch in history.batches(["number"], open_at_once=open_at_once):
+        numbers = batch.table.column("number").to_pylist()
+        assert len(batch.microseconds) == len(numbers) == batch.stretches[-1].rows.stop
+        for stretch in batch.stretches:
+            opened.add(stretch.code)
+            most = max(most, len(opened))
+            assert stretch.code not in ended
+            found = numbers[stretch.rows]
+            assert found
+            assert (GRID.codes(batch.microseconds[stretch.rows]) == stretch.code).all()
+            rows.setdefault(stretch.code, []).extend(found)
+            if stretch.is_last:
+                opened.remove(stretch.code)
+                ended.append(stretch.code)
     assert not opened
     return rows, most, ended
 

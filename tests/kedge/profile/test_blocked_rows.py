@@ -8,9 +8,9 @@ import pytest
 
 from kedge.columns.casting import Column
 from kedge.errors import ColumnAbsentError
-from kedge.profile.blocked_rows import BlockedRows
+from kedge.profile.blocked_rows import BlockedRows, PlacedRows
 from kedge.profile.counting import count_rows, count_rows_by_hour
-from kedge.profile.design_effect import BLOCKS, CellGroups, block_codes, design_effects
+from kedge.profile.design_effect import CellGroups, block_codes, design_effects
 from kedge.profile.freezing import freeze_baseline
 
 COLUMNS = (
@@ -55,19 +55,20 @@ def ruler():
 @pytest.mark.parametrize("rows", [1, 700, 9_000])
 def test_the_profile_and_the_design_effects_are_those_of_a_profile_a_block(ruler, rows):
     table, blocks = made(rows, seed=2, levels=60), block_codes(rows)
-    counted = BlockedRows(ruler, CellGroups.of(ruler))
+    groups = CellGroups.of(ruler)
+    counted, placed = BlockedRows(ruler, groups), PlacedRows.of(ruler, groups, table, times="at")
     for start in range(0, rows, 4_500):
         part = slice(start, start + 4_500)
-        counted.add(table.slice(start, 4_500), blocks[part], times="at")
+        counted.add(placed.part(part), blocks[part])
     apart = count_rows_by_hour(ruler, table, blocks, times="at")
     assert counted.profile == count_rows(ruler, table, times="at")
     assert counted.design_effects() == design_effects(ruler, [apart[block] for block in sorted(apart)])
 
 
 def test_rows_that_repeat_each_other_have_an_effect(ruler):
-    counted = BlockedRows(ruler, CellGroups.of(ruler))
-    table = made(9_000, seed=3)
-    counted.add(table, block_codes(9_000), times="at")
+    groups = CellGroups.of(ruler)
+    counted = BlockedRows(ruler, groups)
+    counted.add(PlacedRows.of(ruler, groups, made(9_000, seed=3), times="at"), block_codes(9_000))
     assert counted.design_effects()["number"] > 2
 
 
@@ -78,6 +79,5 @@ def test_no_rows_are_a_profile_of_none(ruler):
 
 
 def test_a_table_without_a_column_is_refused(ruler):
-    counted = BlockedRows(ruler, CellGroups.of(ruler))
     with pytest.raises(ColumnAbsentError, match="few"):
-        counted.add(made(5, seed=4).drop_columns(["few"]), np.full(5, BLOCKS - 1), times="at")
+        PlacedRows.of(ruler, CellGroups.of(ruler), made(5, seed=4).drop_columns(["few"]), times="at")

@@ -6,7 +6,7 @@ import pytest
 
 from kedge.errors import BaselineMismatchError
 from kedge.outcomes.outcomes import Outcomes
-from kedge.slices.counts import PROBABILITY_UNIT, SliceCounter, count_reference, count_singles
+from kedge.slices.counts import PROBABILITY_UNIT, SliceCounter, count_reference, count_singles, row_groups
 from kedge.slices.encoding import decode_slices, encode_slices
 from kedge.slices.ruler import SliceRuler, freeze_ruler
 from tests.builders import make_baseline, make_config, make_window
@@ -35,7 +35,8 @@ def test_a_groups_counts_are_those_of_a_loop():
 
 
 def test_a_pairs_counts_are_those_of_a_loop():
-    table = SliceCounter(RULER, {n: TABLE.column(n) for n in ("items", "carrier")}, OUTCOMES).pair("items", "carrier")
+    groups = row_groups(RULER, {name: TABLE.column(name) for name in ("items", "carrier")})
+    table = SliceCounter(RULER, groups, OUTCOMES).pair("items", "carrier")
     items, carriers = TABLE.column("items").to_pylist(), TABLE.column("carrier").to_pylist()
     names = {"at most 0": 0, "0 to 1": 1, "1 to 2": 2, "above 2": 3}
     for place, (item, carrier) in enumerate(table.names):
