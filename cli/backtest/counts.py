@@ -137,13 +137,13 @@ class Tally:
             self._answer(self.estimator, table.select(self.question.answer_columns), faults.kept)
 
     def _slice(self, ruler: SliceRuler, rows: LookedUpRows, answered: Outcomes, kept: NDArray[np.bool_]) -> None:
-        names = self.question.outcome_columns
+        names, config = self.question.outcome_columns, self.question.config
         groups = rows.groups if kept.all() else {name: found[kept] for name, found in rows.groups.items()}
         counted = SliceCounter(ruler, groups, answered).singles()
         self.slices = counted if self.slices is None else self.slices + counted
-        if self.question.config.fairness.columns:
+        if config.fairness.columns:
             mark_key = ruler.key()
-            found = group_counts(rows.table, *names[:2], self.question.config, ruler.by_column, mark_key=mark_key)
+            found = group_counts(rows.table, names[0], names[1], config, ruler.by_column, mark_key=mark_key)
             self.sensitive = added_groups(self.sensitive, found)
 
     def _answer(self, estimator: Estimator, table: pa.Table, kept: NDArray[np.bool_]) -> None:

@@ -81,6 +81,9 @@ def _count_group(
     window = count_batches(frozen, _watched(now.batches(names), of_window), times=times[1])
     if not window.rows:
         raise UnreadableFileError(path=now.path, reason=NO_ROWS)
+    # Of a wide model the tables by which numbers found their cells would be as large as all that was counted.
+    for bins in (*frozen.bins.values(), *ruler.bins.values()):
+        bins.forget_index()
     return _Group(frozen, window, of_baseline, of_window)
 
 

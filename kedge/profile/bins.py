@@ -73,3 +73,14 @@ class Bins:
     def index(self) -> CellIndex:
         """The table by which many numbers find their cells."""
         return CellIndex(self.edges)
+
+    def forget_index(self) -> None:
+        """Give the table's memory back; it is made again when it is asked for.
+
+        >>> bins = Bins(edges=np.array([1.0, 2.0]))
+        >>> first = bins.index
+        >>> bins.forget_index()
+        >>> bins.index is first
+        False
+        """
+        vars(self).pop("index", None)
