@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kedge.drift.report import DriftReport
     from kedge.quality.window import WindowQuality
 SHOWN = 3
-_COLOURS: Mapping[str, dict[str, Any]] = {
+SEVERITY_STYLES: Mapping[str, dict[str, Any]] = {
     "OK": {"fg": "green"}, "WARNING": {"fg": "yellow"}, "CRITICAL": {"fg": "red", "bold": True}, "INSUFFICIENT_DATA": {"dim": True},
 }  # fmt: skip
 _HEADS = ("column", "severity", "effect", "by chance", "p", "PSI", "missing")
@@ -111,4 +111,4 @@ def _figure(value: float | None, form: str) -> str:
 
 
 def _coloured(severity: str) -> str:
-    return typer.style(severity, **_COLOURS[severity])
+    return typer.style(severity, **SEVERITY_STYLES[severity])
