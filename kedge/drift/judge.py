@@ -147,5 +147,8 @@ def _measure_quality(baseline: Baseline, one: ColumnEvidence, policy: DriftPolic
 
 def _with_checks(baseline: Baseline, report: ColumnReport, checks: Sequence[QualityCheck]) -> ColumnReport:
     found = [check.severity for check in checks if check.severity >= Severity.WARNING]
-    importance = importance_of(report.column, baseline.importance)
-    return replace(report, severity=worst([report.drift, *found]), importance=importance)
+    severity, importance = worst([report.drift, *found]), importance_of(report.column, baseline.importance)
+    # Most columns are as their drift is, and a history has tens of thousands that would be copied.
+    if (severity, importance) == (report.severity, report.importance):
+        return report
+    return replace(report, severity=severity, importance=importance)

@@ -257,6 +257,10 @@ def test_an_earlier_weeks_baseline_in_a_yaml_is_honoured(tmp_path, files):
 
 def test_the_page_and_the_table_tell_the_same_totals(files, document):
     output = run(files / "history.parquet").output
+    head, *lines = output.splitlines()[: len(document["windows"]) + 1]
+    assert [line[head.index("drift") :].split()[0] for line in lines] == [w["drift"] for w in document["windows"]]
+    assert [line[: head.index("rows") + len("rows")].split()[-1] for line in lines] == ["1050"] * len(lines)
+    assert any(line.endswith("…") for line in lines)
     told = f"{document['totals']['alerts']} alerts in {document['totals']['alert_episodes']} episode"
     assert told in output
     page = (files / "out.html").read_text()

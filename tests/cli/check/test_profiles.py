@@ -93,6 +93,14 @@ def test_the_excess_of_every_fourth_row_counts_fourfold():
     assert found[1] == pytest.approx(found[0], rel=0.1)
 
 
+def test_tables_by_which_numbers_found_their_cells_are_not_kept(tmp_path):
+    before, now = sides(tmp_path, rows(10_000, seed=1), rows(10_000, seed=2))
+    (bins,) = (count_sides("m", COLUMNS[:1], before, now).baseline.bins).values()
+    assert "index" not in vars(bins)
+    again = freeze_baseline("m", "1", COLUMNS[:1], rows(10_000, seed=1), pa.table({}))
+    assert "index" in vars(again.bins["x"])
+
+
 def test_memory_does_not_grow_with_the_files(tmp_path):
     part = rows(100_000, seed=0)
     for name, parts in (("short", 1), ("long", 50)):
