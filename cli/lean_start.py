@@ -26,7 +26,7 @@ _LAZY_PARTS_OF_NUMPY = (
     "strings",
     "typing",
 )
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+_OBJECTS_BETWEEN_COLLECTIONS = 500_000
 
 
 def prefer_what_is_fast(facts: Path = FACTS) -> None:

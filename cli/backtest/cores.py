@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any, TypeVar
+
+from cli.lean_start import import_lean
 
 T = TypeVar("T")
 # Below this many pieces of work, processes cost more than they bring: each imports for most of a second.
@@ -31,7 +34,7 @@ def by_all_cores(work: Callable[[Any], T], items: Iterable[Any], *, pieces: int)
         yield from map(work, items)
         return
     # Spawned, because a fork beside the threads of the reader may wait for a lock for ever.
-    with ProcessPoolExecutor(cores, get_context("spawn"), _remember, (work,)) as pool:
+    with ProcessPoolExecutor(cores, get_context("spawn"), _remember, (pickle.dumps(work),)) as pool:
         waiting: deque[Future[T]] = deque()
         for item in items:
             waiting.append(pool.submit(_do, item))
@@ -41,9 +44,11 @@ def by_all_cores(work: Callable[[Any], T], items: Iterable[Any], *, pieces: int)
             yield waiting.popleft().result()
 
 
-def _remember(work: Callable[[Any], Any]) -> None:
+def _remember(work: bytes) -> None:
     global _work  # a process of the pool has one work for its whole life
-    _work = work
+    # Before the work brings numpy, Arrow and scipy with it.
+    import_lean()
+    _work = pickle.loads(work)  # noqa: S301  # our own
 
 
 def _do(item: Any) -> Any:
