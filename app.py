@@ -17,7 +17,7 @@ from kedge.errors import ModelConfigError, RefusedError
 from stacks.budget import budget_of_context
 from stacks.deployments import DEFAULT_REGION, DeployedStage, deployments
 from stacks.feature_groups import FeatureGroups
-from stacks.models import add_models
+from stacks.models import add_models, define_models
 from stacks.monitoring import Monitoring
 from stacks.package_buckets import PackageBuckets
 from stacks.parts.capture_buckets import CaptureBuckets
@@ -155,7 +155,7 @@ def _add_kedge(deployment: DeployedStage, models_directory: Path, layers: str) -
         vpc=read_vpc("jobs_vpc", facts.get("jobs_vpc")),
         package_buckets=PackageBuckets.of_context(facts.get("package_buckets"), facts.get("package_keys")),
     )
-    Release(
+    release = Release(
         scope,
         "KedgeRelease",
         env=env,
@@ -164,7 +164,11 @@ def _add_kedge(deployment: DeployedStage, models_directory: Path, layers: str) -
         retraining=retraining,
         source=deployment.source,
     )
-    add_models(scope, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
+    first, *others = add_models(scope, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
+    # What a function reads of a model takes effect once everything that was made for the model stands.
+    for stack in (monitoring, retraining, release, *others):
+        first.add_stack_dependency(stack)
+    define_models(first, packages=packages, storage=storage)
     # CloudFormation hands a stack's tags on to its resources: what they cost is found by them.
     for stack in (each for each in scope.node.find_all() if isinstance(each, cdk.Stack)):
         stack.tags.set_tag(*deployment.stage.tag)

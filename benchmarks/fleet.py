@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,11 +11,10 @@ import pytest
 from benchmarks.measure import run as measured
 from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
-from kedge.config.reading import parse_model_config, to_json
-from lambdas.adapters.models import PARSED
+from lambdas.adapters import models as deployed
+from tests.folder_bucket import STACK, FolderBucket, texts_of
 from tests.handlers.fleet import TICKS, WATCH, calls_of, fleet
 from tests.handlers.monitor_world import monitor_world
-from tests.synthesised import EXAMPLE, example_models
 
 COMMAND = "python -m benchmarks fleet"
 TICK_SECONDS_MAX = 60.0
@@ -25,16 +23,19 @@ LATENCY = {"s3": 20, "dynamodb": 5, "sqs": 10, "cloudwatch": 30, "sagemaker": 30
 # `fan_out` and `watch_monitor` have twice as much: the items of all models come on top.
 MEMORY_MIB_MAX = 512
 _READ = """
-from pathlib import Path
-from lambdas.adapters import models
+from tests.folder_bucket import STACK, FolderBucket, texts_of
+from lambdas.adapters import definitions, models
 from lambdas.handlers import watch_monitor
-models.DIRECTORY = Path({folder!r})
+s3, texts = FolderBucket({folder!r}), texts_of({count})
 {read}
 """
+_CHANGED = "texts['m-7'] += '# changed'; assert len(models.bring(s3, '', texts, owner='KedgeModels-1').written) == 1"
 _READS = {
     "nothing": "",
-    "one definition, by its name,": "assert models.find_deployed('m-7')",
-    "all definitions": "assert models.load_models(models.DIRECTORY)",
+    "one definition, by its name,": "assert definitions.load(s3, '', models.DEPLOYED, 'm-7')",
+    "all definitions": "assert len(definitions.load_all(s3, '', models.DEPLOYED).models) == len(texts)",
+    # Last of all: what it has written is read by no other.
+    "one changed YAML of all, deployed,": _CHANGED,
 }
 
 
@@ -65,9 +66,9 @@ def waited_seconds(calls: Counter[str]) -> float:
 
 def _read_figures(work: Path, models: int) -> list[Figure]:
     """What a process that begins spends on definitions: on one, read by its name, and on all of them."""
-    folder = work / f"models-{models}"
-    write_definitions(folder, models)
-    programs = {name: _READ.format(folder=str(folder), read=read) for name, read in _READS.items()}
+    folder = work / f"definitions-{models}"
+    deployed.bring(FolderBucket(str(folder)), "", texts_of(models), owner=STACK)
+    programs = {name: _READ.format(folder=str(folder), count=models, read=read) for name, read in _READS.items()}
     spent = {name: measured([sys.executable, "-c", program]) for name, program in programs.items()}
     if failed := next((each.output for each in spent.values() if each.exit_code), None):
         raise RuntimeError(failed)
@@ -80,15 +81,3 @@ def _read_figures(work: Path, models: int) -> list[Figure]:
             Figure(f"{name} of {models:,}: memory of the process", each.peak_mib, "MiB", COMMAND, limit=MEMORY_MIB_MAX),
         )
     ]
-
-
-def write_definitions(folder: Path, models: int) -> None:
-    """As many models as there are, as a package holds them: each as YAML, and all in one file of JSON."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text, parsed = (example_models() / EXAMPLE).read_text(encoding="utf-8"), list[str]()
-    name = EXAMPLE.removesuffix(".yaml")
-    of_example = to_json(parse_model_config(text, source=EXAMPLE))
-    for number in range(models):
-        (folder / f"m-{number}.yaml").write_text(text.replace(name, f"m-{number}"), encoding="utf-8")
-        parsed.append(of_example.replace(name, f"m-{number}"))
-    (folder / PARSED).write_text(json.dumps(parsed), encoding="utf-8")

@@ -40,13 +40,13 @@ def remove(
     """Take an adopted model's YAML out of the data bucket: it is no longer judged, and its past stays."""
     with in_a_sentence("models remove"):
         from cli.operator.deployment import Deployment
-        from lambdas.adapters import definitions
+        from lambdas.adapters import adopted
         from lambdas.adapters.bucket import timeline
         from lambdas.adapters.bucket.timeline import Entry
 
         deployment = Deployment(region=region, endpoint_url=endpoint_url)
         s3, caller = deployment.client("s3"), deployment.caller
-        if not definitions.remove(s3, deployment.bucket, model):
+        if not adopted.remove(s3, deployment.bucket, model):
             raise BadInputError(
                 f"the data bucket defines no model {model!r}; one that was deployed is retired by removing its YAML from models/ and "
                 "deploying"
@@ -58,12 +58,12 @@ def remove(
 
 def put_definition(deployment: Deployment, content: bytes) -> ModelConfig:
     """Write a definition, and note in the timeline who did."""
-    from lambdas.adapters import definitions
+    from lambdas.adapters import adopted
     from lambdas.adapters.bucket import timeline
     from lambdas.adapters.bucket.timeline import Entry
 
     s3, caller = deployment.client("s3"), deployment.caller
-    config = definitions.put(s3, deployment.bucket, content)
+    config = adopted.put(s3, deployment.bucket, content)
     detail = {"by": caller.name, "reasons": [f"s3://{deployment.bucket}/models/{config.model}.yaml was written"]}
     timeline.record(s3, deployment.bucket, Entry(config.model, "defined", caller.time, detail))
     return config

@@ -54,6 +54,36 @@ class UnknownModelError(RefusedError):
         self.model = model
 
 
+class NothingDeployedError(RetryableError):
+    """No deployment has written any model's definition yet: it goes on, or it has failed."""
+
+    def __init__(self, *, bucket: str) -> None:
+        super().__init__(
+            f"no deployment has written s3://{bucket}/deployed/ to its end yet, so no model is known: wait for it, or, where it failed, "
+            "deploy again"
+        )
+
+
+class AssetAbsentError(RefusedError):
+    """A deployment names a file of definitions that cannot be read among its assets."""
+
+    def __init__(self, *, bucket: str, key: str, code: str) -> None:
+        super().__init__(
+            f"s3://{bucket}/{key} cannot be read ({code}): deploy again, which puts it back. The bootstrap must be of this account "
+            "and region; where it has a key of its own, the key's policy must leave it to IAM who may decrypt"
+        )
+
+
+class BucketTakenError(RefusedError):
+    """The definitions of another deployment lie in the data bucket."""
+
+    def __init__(self, *, bucket: str, owner: str, mine: str) -> None:
+        super().__init__(
+            f"s3://{bucket}/deployed/ holds the definitions of the stack {owner}, and {mine} would delete them: give each deployment a "
+            f"bucket of its own; where {owner} is gone for good, delete s3://{bucket}/deployed/parsed.json and deploy again"
+        )
+
+
 class WatchedModelError(RefusedError):
     """Something would retrain, release or update a model that is only watched."""
 

@@ -15,7 +15,7 @@ from constructs import Construct
 from kedge.config.model import ModelConfig
 from kedge.config.owners import CHANNELS, Channel
 from stacks.chat_rooms import ROOM, ChatRooms
-from stacks.parts.access import allow, may_read, may_send, may_use_key, may_use_state, may_write
+from stacks.parts.access import DEFINITIONS, allow, may_read, may_send, may_use_key, may_use_state, may_write
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors
 from stacks.parts.functions import add_function, role_of
 from stacks.parts.naming import stage_of
@@ -94,7 +94,7 @@ class Delivering(Construct):
         )
         role = role_of(function)
         # Whose model a message is about.
-        may_read(role, storage.data, "models")
+        may_read(role, storage.data, *DEFINITIONS)
         may_use_state(role, storage.state, "GetItem", "PutItem")
         may_send(
             role, *(each.queue for each in dead.values() if each is not None and isinstance(each.queue, sqs.Queue))

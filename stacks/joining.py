@@ -10,7 +10,17 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.parts.access import OBJECTS, allow, may_read, may_send, may_use_key, may_use_state, may_write, objects_below
+from stacks.parts.access import (
+    DEFINITIONS,
+    OBJECTS,
+    allow,
+    may_read,
+    may_send,
+    may_use_key,
+    may_use_state,
+    may_write,
+    objects_below,
+)
 from stacks.parts.functions import add_function, consume, role_of
 from stacks.parts.naming import stage_of
 from stacks.parts.packages import Packages
@@ -86,7 +96,7 @@ class Joining(Construct):
         )
         role = role_of(function)
         # Athena reads and writes in the caller's name.
-        may_read(role, self._storage.data, "models", "profiles", "predictions", "labelled", "athena", "baselines")
+        may_read(role, self._storage.data, *DEFINITIONS, "profiles", "predictions", "labelled", "athena", "baselines")
         may_write(role, self._storage.data, "athena")
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)

@@ -14,8 +14,10 @@ from stacks.dashboards import Pipeline, add_dashboards
 from stacks.delivering import Delivering
 from stacks.history import HistoryCatalogue
 from stacks.joining import Joining
+from stacks.models import add_definer
 from stacks.pages import Pages
 from stacks.parts.access import (
+    DEFINITIONS,
     JOBS_OF_OTHERS,
     NO_RESOURCE_TYPE,
     OBJECTS,
@@ -92,6 +94,7 @@ class Monitoring(cdk.Stack):
         self.pages = Pages(self, "Page", packages=packages, storage=storage)
         self.send_digest = self._send_digest()
         self.expire_captures = self._expire_captures()
+        self.define_models = add_definer(self, packages=packages, storage=storage)
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
         watch_monitor, watch_captures = self._watch_monitor(), self._watch_captures()
@@ -114,6 +117,7 @@ class Monitoring(cdk.Stack):
             self.pages.draw_widget,
             self.send_digest,
             self.expire_captures,
+            self.define_models,
         )
         functions = (fan_out, profile_logs, measure_performance, detect_drift, watch_monitor, watch_captures)
         queues = (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions, self.captures)
@@ -155,7 +159,7 @@ class Monitoring(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models")
+        may_read(role, self._storage.data, *DEFINITIONS)
         # What it has read of the definitions, for the next process.
         parsed = f"{self._storage.data.bucket_arn}/models/parsed.json"
         allow(role, "KeepDefinitions", ["s3:PutObject"], [parsed])
@@ -185,7 +189,7 @@ class Monitoring(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models", "capture", "logs", "baselines", "profiles", "predictions")
+        may_read(role, self._storage.data, *DEFINITIONS, "capture", "logs", "baselines", "profiles", "predictions")
         self._storage.captures.may_read(role)
         may_look_at_transform_jobs(role)
         models = sagemaker_arns(self, "model")
@@ -219,7 +223,7 @@ class Monitoring(cdk.Stack):
         may_read(
             role,
             self._storage.data,
-            "models",
+            *DEFINITIONS,
             "labels",
             "labelled",
             "predictions",
@@ -252,7 +256,7 @@ class Monitoring(cdk.Stack):
             | {"DECISION_QUEUE_URL": self.decisions.queue_url, "PAGE_QUEUE_URL": self.pages.queue.queue_url},
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models", "profiles", "predictions", "baselines", "reports")
+        may_read(role, self._storage.data, *DEFINITIONS, "profiles", "predictions", "baselines", "reports")
         judged = [f"history/{table}" for table in ("windows", "metrics", "columns")]
         may_write(role, self._storage.data, "profiles", "reports", *judged, *TIMELINE)
         # A message is kept until it was sent, and then deleted.
@@ -276,9 +280,9 @@ class Monitoring(cdk.Stack):
             environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)
-        objects = objects_below(self._storage.data, "models", "watch")
+        objects = objects_below(self._storage.data, *DEFINITIONS, "watch")
         allow(role, "ReadObjects", ["s3:GetObject"], objects, wildcard=OBJECTS)
-        may_list(role, self._storage.data, "models", "capture", "watch", FAILED_PREFIX)
+        may_list(role, self._storage.data, *DEFINITIONS, "capture", "watch", FAILED_PREFIX)
         self._storage.captures.may_list(role)
         may_write(role, self._storage.data, "watch", *TIMELINE)
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem", "Query")
@@ -299,7 +303,7 @@ class Monitoring(cdk.Stack):
             environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models", "capture", "logs", "baselines")
+        may_read(role, self._storage.data, *DEFINITIONS, "capture", "logs", "baselines")
         self._storage.captures.may_read(role)
         may_look_at_transform_jobs(role)
         may_write(role, self._storage.data, *TIMELINE)
@@ -321,7 +325,7 @@ class Monitoring(cdk.Stack):
         )
         role, data = role_of(function), self._storage.data
         # Who compares ETags must be able to read.
-        may_read(role, data, "models", "profiles", "capture", "logs")
+        may_read(role, data, *DEFINITIONS, "profiles", "capture", "logs")
         # A day notes that its captures expire.
         may_write(role, data, "profiles")
         captures = objects_below(data, "capture", "logs")
@@ -342,7 +346,7 @@ class Monitoring(cdk.Stack):
             environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models", "history")
+        may_read(role, self._storage.data, *DEFINITIONS, "history")
         may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)

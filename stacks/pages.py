@@ -8,7 +8,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from stacks.parts.access import OBJECTS, allow, may_read, may_use_key, may_write, objects_below
+from stacks.parts.access import DEFINITIONS, OBJECTS, allow, may_read, may_use_key, may_write, objects_below
 from stacks.parts.functions import add_function, consume_together, role_of
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_stage_queue
@@ -65,5 +65,5 @@ class Pages(Construct):
             environment={"DATA_BUCKET": self._storage.data.bucket_name},
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models", "history", "reports")
+        may_read(role, self._storage.data, *DEFINITIONS, "history", "reports")
         return function

@@ -13,6 +13,7 @@ from constructs import Construct
 from stacks.monitoring import SETTLE_SECONDS
 from stacks.parts.access import (
     ALARMS,
+    DEFINITIONS,
     ISOLATED,
     NO_RESOURCE_TYPE,
     OBJECTS,
@@ -123,6 +124,7 @@ class Release(cdk.Stack):
             does="read the approval from the registry and start its release once",
             packages=self._packages,
             key=self._storage.key,
+            memory_mib=1024,
             timeout_seconds=START_SECONDS,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
@@ -135,7 +137,7 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         # Whose model it is, and by which channels its team is told.
-        may_read(role, self._storage.data, "models")
+        may_read(role, self._storage.data, *DEFINITIONS)
         may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
@@ -166,7 +168,7 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         # The staged baseline is put in place before the canary answers, so that its answers are counted too.
-        may_read(role, self._storage.data, "retraining", "artefacts")
+        may_read(role, self._storage.data, "deployed", "retraining", "artefacts")
         may_write(role, self._storage.data, "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_use_key(role, self._storage.key)
@@ -195,7 +197,7 @@ class Release(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "capture", "baselines")
+        may_read(role, self._storage.data, "deployed", "capture", "baselines")
         # An adopted champion's answers, beside the first canary that Kedge releases.
         self._storage.captures.may_read(role)
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
@@ -222,7 +224,7 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         # Both models' answers, the schemas that they are read by, the labels that are in, and the pairs of the hours before.
-        may_read(role, self._storage.data, "capture", "baselines", "labelled", "experiments")
+        may_read(role, self._storage.data, "deployed", "capture", "baselines", "labelled", "experiments")
         may_write(role, self._storage.data, "experiments")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_use_key(role, self._storage.key)
@@ -250,7 +252,7 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         # A version that somebody else put into service needs its baseline where the monitor looks. Of labels only their names.
-        read = ("models", "retraining", "artefacts")
+        read = (*DEFINITIONS, "retraining", "artefacts")
         allow(role, "ReadObjects", ["s3:GetObject"], objects_below(self._storage.data, *read), wildcard=OBJECTS)
         may_list(role, self._storage.data, *read, "labels")
         may_write(role, self._storage.data, *TIMELINE, "baselines")

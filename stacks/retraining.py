@@ -17,6 +17,7 @@ from stacks.joining import athena_environment, may_query
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.package_buckets import PackageBuckets
 from stacks.parts.access import (
+    DEFINITIONS,
     ISOLATED,
     NO_RESOURCE_TYPE,
     OBJECTS,
@@ -117,7 +118,7 @@ class Retraining(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models")
+        may_read(role, self._storage.data, *DEFINITIONS)
         may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem", "Query")
         # Who else waits for a place.
@@ -158,6 +159,7 @@ class Retraining(cdk.Stack):
         may_read(
             role,
             self._storage.data,
+            "deployed",
             "initial",
             "labels",
             "labelled",
@@ -221,7 +223,17 @@ class Retraining(cdk.Stack):
         may_read(
             role,
             self._storage.data,
-            *("retraining", "scored", "profiles", "capture", "labelled", "baselines", "predictions", "trained"),
+            *(
+                "deployed",
+                "retraining",
+                "scored",
+                "profiles",
+                "capture",
+                "labelled",
+                "baselines",
+                "predictions",
+                "trained",
+            ),
         )
         self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "retraining", *TIMELINE)
@@ -260,7 +272,7 @@ class Retraining(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "retraining", "trained", "scored")
+        may_read(role, self._storage.data, "deployed", "retraining", "trained", "scored")
         may_write(role, self._storage.data, "retraining")
         may_use_key(role, self._storage.key)
         # The package carries its jobs and their cost.
@@ -287,7 +299,7 @@ class Retraining(cdk.Stack):
         )
         role = role_of(function)
         # The holdout and the transform job's answers to it; the busiest hour, and what was captured in it.
-        may_read(role, self._storage.data, "retraining", "scored", "profiles", "capture", "baselines")
+        may_read(role, self._storage.data, "deployed", "retraining", "scored", "profiles", "capture", "baselines")
         self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "retraining")
         may_use_key(role, self._storage.key)
@@ -308,7 +320,7 @@ class Retraining(cdk.Stack):
             environment={"DATA_BUCKET": self._storage.data.bucket_name},
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "retraining")
+        may_read(role, self._storage.data, "deployed", "retraining")
         may_write(role, self._storage.data, "retraining", *TIMELINE)
         may_use_key(role, self._storage.key)
         self._may_count_the_cost(role)
@@ -325,7 +337,7 @@ class Retraining(cdk.Stack):
             approves=True,
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "retraining")
+        may_read(role, self._storage.data, "deployed", "retraining")
         may_use_key(role, self._storage.key)
         packages = sagemaker_arns(self, "model-package")
         allow(role, "SeePackage", ["sagemaker:DescribeModelPackage"], packages, wildcard=NAMED_AT_RUN_TIME)
@@ -354,9 +366,13 @@ class Retraining(cdk.Stack):
             does="what a model's pipeline has trained, taken on into the gate",
             packages=self._packages,
             key=self._storage.key,
-            environment={"STATE_TABLE": self._storage.state.table_name},
+            environment={
+                "DATA_BUCKET": self._storage.data.bucket_name,
+                "STATE_TABLE": self._storage.state.table_name,
+            },
         )
         role = role_of(function)
+        may_read(role, self._storage.data, "deployed")
         may_use_state(role, self._storage.state, "PutItem")
         may_use_key(role, self._storage.key)
         described = sagemaker_arns(self, "model-package", "training-job")

@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
 from stacks.parts.access import (
+    DEFINITIONS,
     OBJECTS,
     TIMELINE,
     allow,
@@ -55,7 +56,7 @@ def add_taker(scope: cdk.Stack, *, packages: Packages, storage: Storage, source:
     # The source's policies name it, so it must have the name that they know.
     cast(iam.CfnRole, role.node.default_child).role_name = stage_of(scope).named(f"{TAKER_ROLE}{scope.region}")
     _may_read_there(role, scope, source, begins)
-    may_read(role, storage.data, "models", "artefacts", "retraining")
+    may_read(role, storage.data, *DEFINITIONS, "artefacts", "retraining")
     may_write(role, storage.data, "artefacts", "retraining", *TIMELINE)
     parts = objects_below(storage.data, "artefacts")
     allow(role, "GiveUpCopies", ["s3:AbortMultipartUpload"], parts, wildcard=OBJECTS)

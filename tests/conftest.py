@@ -14,15 +14,15 @@ from botocore.client import ClientCreator
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.sns.models import Subscription
 
-from lambdas.adapters import models
+from lambdas.adapters import owners
 from offline.speed import transport
 from tests.synthesised import example_models
 
 # An account keeps a record of every call: collecting among so many objects took a tenth of the time.
 gc.set_threshold(200_000, 50, 1000)
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
-# What a user keeps in models/ changes no test.
-models.DIRECTORY = example_models()
+# What a user keeps beside models/ changes no test.
+owners.DIRECTORY = example_models().parent
 
 _make_class = ClientCreator._create_client_class
 _classes: dict[str, type] = {}

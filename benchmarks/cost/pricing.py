@@ -24,7 +24,7 @@ from kedge.config.sections import Cadence
 from kedge.cost.estimate import deployment_lines, estimate
 from kedge.cost.lines import total
 from kedge.cost.work import Coefficients
-from lambdas.adapters.models import load_model
+from tests.deployed_models import config_of
 from tests.handlers.captured_rows import lines_of
 from tests.handlers.monitor_world import MODEL
 
@@ -64,7 +64,7 @@ def section(work: Path, scale: Scale) -> Section:
 def priced_section(measured: Coefficients) -> Section:
     """The prices of some traffic, and what they were computed from."""
     # The example sends six metrics to CloudWatch; by default a model sends none.
-    config = load_model(MODEL).model_copy(update={"metrics": "none"})
+    config = config_of(MODEL).model_copy(update={"metrics": "none"})
     figures, rows = list[Figure](), list[str]()
     for rows_a_day, cadence, limit in TRAFFIC:
         usd, line = priced(config, measured, rows_a_day, cadence)
@@ -106,7 +106,7 @@ def coefficients(asked: Sequence[Point], *, repeats: int) -> dict[str, Any]:
     return {
         "command": COMMAND,
         "machine": machine()["processor"],
-        "columns": len(load_model(MODEL).features),
+        "columns": len(config_of(MODEL).features),
         "functions": {name: fitted(name, both) for name, both in by_function.items()},
         "queries": scans(by_function["join_labels"]),
         "sizes": sizes(by_function),
@@ -162,7 +162,7 @@ def sizes(taken: Mapping[str, Sequence[tuple[Point, dict[str, Any]]]]) -> dict[s
         records = list(lines_of(world, END, 0.5))
         record = sum(map(len, records)) / len(records)
         values = json.loads(records[0])["captureData"]["endpointInput"]["data"]
-    column = (len(values) + 1) / len(load_model(MODEL).features)
+    column = (len(values) + 1) / len(config_of(MODEL).features)
     return {
         "capture_record": _short(record - len(values) + 32 * 2),
         "capture_column": _short(column),

@@ -74,7 +74,7 @@ class Lookup:
 
 
 @dataclass(frozen=True)
-class CountedWindow:
+class WindowCounts:
     """A window as it is counted; whoever judges it works out what the counts say."""
 
     start: datetime
@@ -155,11 +155,11 @@ class Tally:
         )
         self.left_out = self.left_out or not kept.all()
 
-    def window(self, code: int) -> CountedWindow:
+    def window(self, code: int) -> WindowCounts:
         """The window's counts."""
         answers = self.answers if self.estimator else None
         labelled = self.labelled if self.left_out else None
-        return CountedWindow(
+        return WindowCounts(
             *self.grid.bounds(code), self.rows.profile, self.rows.blocks, self._evidence(), answers, labelled
         )
 
@@ -226,7 +226,7 @@ def _estimator(question: BacktestQuestion, reference: OutcomeCounts | None) -> E
     return fit_estimator(read_outcomes(question.head, names[0], names[1], question.config)[0], threshold=threshold)
 
 
-def count_windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, CountedWindow]]:
+def count_windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, WindowCounts]]:
     """Each window that has rows, as soon as the last of them has been read."""
     history, tallies = question.history, dict[int, Tally]()
     room = max(2, OPEN_BYTES_MAX // before.window_bytes)
@@ -247,7 +247,7 @@ def count_windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[
                 yield stretch.code, tallies.pop(stretch.code).window(stretch.code)
 
 
-def empty_window(question: BacktestQuestion, before: Before, code: int) -> CountedWindow:
+def empty_window(question: BacktestQuestion, before: Before, code: int) -> WindowCounts:
     """A window without rows."""
     return Tally(question, BlockedRows(before.baseline, before.groups), question.history.grid).window(code)
 

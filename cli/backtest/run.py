@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cli.backtest.cores import by_all_cores
-from cli.backtest.counts import Before, CountedWindow, count_baseline, count_windows, empty_window
+from cli.backtest.counts import Before, WindowCounts, count_baseline, count_windows, empty_window
 from cli.backtest.question import BacktestQuestion
 from cli.backtest.seasons import count_seasons
 from cli.backtest.settings import Setting
@@ -55,7 +55,7 @@ def _judged(
     estimates: dict[int, WindowEstimates | None] = {}
     codes: deque[int] = deque()
 
-    def windows() -> Iterator[tuple[CountedWindow, dict[str, Earlier]]]:
+    def windows() -> Iterator[tuple[WindowCounts, dict[str, Earlier]]]:
         for code, window in _windows(question, before):
             codes.append(code)
             own = {setting.name: seasons.get((setting.name, code)) for setting in question.settings}
@@ -80,7 +80,7 @@ class _Judge:
     settings: tuple[Setting, ...]
 
     def __call__(
-        self, found: tuple[CountedWindow, Mapping[str, Earlier]]
+        self, found: tuple[WindowCounts, Mapping[str, Earlier]]
     ) -> tuple[dict[str, JudgedWindow], Sounding, WindowEstimates | None]:
         (counted, seasons), baseline = found, self.before.baseline
         window = counted.worked_out(self.before, self.settings[0].config)
@@ -110,7 +110,7 @@ class _Judge:
         return {policy: judge_quality(evidence, reference, config) for policy, config in policies.items()}
 
 
-def _windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, CountedWindow]]:
+def _windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, WindowCounts]]:
     """Every window, those without rows too."""
     found = set()
     for code, window in count_windows(question, before):

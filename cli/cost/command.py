@@ -65,7 +65,7 @@ def cost(  # noqa: PLR0913  # an option each
         from cli.cost.table import print_estimates
         from kedge.cost.estimate import deployment_lines, estimate
         from kedge.cost.lines import total
-        from lambdas.adapters.models import mail_list
+        from lambdas.adapters.owners import mail_list
 
         measured, together = read_coefficients(), [*wanted, *others]
         lists = {mail_list(each) for each in together} - {None}

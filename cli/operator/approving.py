@@ -5,15 +5,15 @@ from __future__ import annotations
 from botocore.exceptions import ClientError
 
 from cli.operator.deployment import Deployment
+from cli.operator.every_model import find_known
 from cli.refusals import BadInputError
 from kedge.errors import UnknownPackageError
-from lambdas.adapters import definitions, models
 from lambdas.adapters.release import model_registry
 
 
 def approve(deployment: Deployment, model: str, version: str, comment: str) -> str:
     """Approve a version in the registry, and say what follows."""
-    config = models.find_deployed(model) or definitions.load(deployment.client("s3"), deployment.bucket, model)
+    config = find_known(deployment, model)
     if config is None:
         raise BadInputError(f"no deployed YAML describes {model!r}; is it spelt as in models/?")
     sagemaker = deployment.client("sagemaker")

@@ -13,14 +13,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.operator.deployment import Caller, Deployment
-from cli.operator.every_model import known_models
+from cli.operator.every_model import find_known, known_models
 from cli.refusals import BadInputError
 from kedge.alerts.holding import Mute
 from kedge.alerts.incident import acknowledges
 from kedge.config.capture_place import is_adopted, registry_number
 from kedge.errors import KedgeError, LeaseHeldError, UnknownPackageError, WatchedModelError
 from kedge.instants import to_text
-from lambdas.adapters import definitions, executions, models
+from lambdas.adapters import executions
 from lambdas.adapters.bucket import layout, timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import model_registry
@@ -175,7 +175,7 @@ def _record(deployment: Deployment, model: str, kind: str, detail: dict[str, str
 
 def _beyond_mail(deployment: Deployment, model: str) -> bool:
     """Whether a message about the model may go to a chat, a pager or a webhook."""
-    config = models.find_deployed(model) or definitions.load(deployment.client("s3"), deployment.bucket, model)
+    config = find_known(deployment, model)
     return config is not None and any({*route.to} - {"email"} for route in config.alerts.routes or ())
 
 

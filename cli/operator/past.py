@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from cli.operator.deployment import Deployment
+from cli.operator.every_model import find_known, known_models
 from cli.refusals import BadInputError
 from kedge.config.model import ModelConfig
 from kedge.errors import UnknownModelError
 from kedge.instants import from_text, to_text
 from kedge.profile.day import WindowDigest
 from lambdas.adapters.bucket import days, layout, reports, timeline
-from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions
 from lambdas.steps.requests import CADENCES, JUDGED_AFTER
 
@@ -56,10 +56,9 @@ class Past:
     @classmethod
     def of(cls, deployment: Deployment, model: str) -> Past:
         """Read who served when: the champion, and the promotions that the timeline tells of."""
-        try:
-            config = load_model(model)
-        except UnknownModelError as error:
-            raise BadInputError(f"{error}; kedge reads models/ of its own checkout") from error
+        config = find_known(deployment, model)
+        if config is None:
+            raise BadInputError(str(UnknownModelError(model=model, known=sorted(known_models(deployment)))))
         champion = champions.load(deployment.client("dynamodb"), deployment.table, model)
         if champion is None:
             raise BadInputError(f"no package of {model!r} serves yet: nothing of it was ever judged")

@@ -59,7 +59,7 @@ CAUSES: Mapping[str, RingCause] = {
         1,
         "its definition in the data bucket cannot be followed",
         "The log of watch_monitor says what is wrong with the YAML. Until then the model is not watched.",
-        "Correct the YAML, and write it with kedge models put.",
+        "Correct the YAML, and deploy it, or write it with kedge models put where the model was adopted.",
     ),
 }
 

@@ -75,7 +75,7 @@ class Bins:
         return CellIndex(self.edges)
 
     def forget_index(self) -> None:
-        """Give the table's memory back; it is made again when it is asked for.
+        """Give the table's memory back; it is made again at the next use.
 
         >>> bins = Bins(edges=np.array([1.0, 2.0]))
         >>> first = bins.index

@@ -1,9 +1,11 @@
-"""Definitions of adopted models in the data bucket: `models/<model>.yaml`, read by name and kept while its ETag stands."""
+"""Definitions in the data bucket: folders of `<model>.yaml`, each read by name and kept while its ETag stands."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,33 +16,81 @@ from botocore.exceptions import ClientError
 from kedge.config.model import ModelConfig
 from kedge.config.reading import CHARACTERS_MAX, from_json, parse_model_config, to_json
 from kedge.errors import ModelConfigError
+from lambdas import stage
 from lambdas.adapters.bucket import objects
-from lambdas.adapters.bucket.layout import DEFINITIONS, definition_key
-from lambdas.adapters.models import is_name, owned
+from lambdas.adapters.owners import owned
 
 # A character of UTF-8 has at most four bytes.
 BYTES_MAX = 4 * CHARACTERS_MAX
+# Objects that are read or written at once.
+AT_ONCE = 16
 _SUFFIX = ".yaml"
-# What was read of all definitions, each with its ETag: a process that begins reads one object, and none of ten thousand YAMLs.
-PARSED = f"{DEFINITIONS}parsed.json"
-_READERS = 16
+# What was read of all definitions of a folder, each with its ETag: a process that begins reads one object, and none of ten thousand
+# YAMLs, which take half a minute.
+_PARSED = "parsed.json"
 _UNCHANGED = ("304", "NotModified")
 NO_NAME = "its file's name is no model's: letters and digits, hyphens between them, 40 at most. Write it with kedge models put"
-# What was read in this process, by bucket and key: the ETag, and what the text says.
-_kept: dict[tuple[str, str], tuple[str, ModelConfig]] = {}
+# A name becomes a key: nothing else may.
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}")
+
+
+@dataclass(frozen=True)
+class DefinitionFolder:
+    """Where definitions lie; `problem_of` says why one that can be read may not lie there."""
+
+    prefix: str
+    problem_of: Callable[[ModelConfig], str | None] = field(default=lambda _config: None)
+    # Who hears of a model.
+    owned: Callable[[ModelConfig], ModelConfig] = owned
+
+    @property
+    def parsed(self) -> str:
+        """The key of what was read of them all."""
+        return f"{self.prefix}{_PARSED}"
+
+    def key(self, model: str) -> str:
+        """The key of a model's definition."""
+        return f"{self.prefix}{model}{_SUFFIX}"
+
+    def model_of(self, key: str) -> str:
+        """Whose definition has this key."""
+        return key.removeprefix(self.prefix).removesuffix(_SUFFIX)
 
 
 @dataclass(frozen=True)
 class Definitions:
-    """Every definition in the bucket by its model, the problem of each that cannot be followed, and whether any text was read anew."""
+    """Every definition of a folder by its model, the problem of each that cannot be followed, and whether any text was read anew."""
 
     models: Mapping[str, ModelConfig] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = False
 
 
-def validated(content: bytes, *, model: str | None, source: str) -> ModelConfig:
-    """Read a definition as it is written and as it is read: no larger than a YAML may be, of this model, and only watched.
+@dataclass(frozen=True)
+class Definition:
+    """What a text says: its digest, the model as it is written there, and as it is here, with its team and its stage."""
+
+    digest: str
+    written: ModelConfig
+    config: ModelConfig
+
+
+# What was read in this process, by stage, bucket and key: the ETag, and what the text says.
+_kept: dict[tuple[str, str, str], tuple[str, Definition]] = {}
+
+
+def is_name(name: str) -> bool:
+    """Whether a model can have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def digest_of(content: bytes) -> str:
+    """The digest by which a definition's text is known again."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def validated(folder: DefinitionFolder, content: bytes, *, model: str | None, source: str) -> Definition:
+    """Read a definition as it is written and as it is read: no larger than a YAML may be, of this model, and fit for its folder.
 
     Raises
     ------
@@ -52,136 +102,183 @@ def validated(content: bytes, *, model: str | None, source: str) -> ModelConfig:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelConfigError(source=source, problems=["it is not text in UTF-8"]) from error
-    return _watched(parse_model_config(text, source=source), model=model, source=source)
+    written = parse_model_config(text, source=source)
+    return _fit(folder, written, digest_of(content), model=model, source=source)
 
 
-def _watched(config: ModelConfig, *, model: str | None, source: str) -> ModelConfig:
-    if model is not None and config.model != model:
-        raise ModelConfigError(source=source, problems=[f"it defines the model {config.model!r}, not {model!r}"])
-    if config.mode != "watch":
-        problem = (
-            "mode is manage: what Kedge retrains and releases is defined in the repository and deployed; the bucket holds models "
-            "with `mode: watch`"
-        )
+def _fit(folder: DefinitionFolder, written: ModelConfig, digest: str, *, model: str | None, source: str) -> Definition:
+    if model is not None and written.model != model:
+        raise ModelConfigError(source=source, problems=[f"it defines the model {written.model!r}, not {model!r}"])
+    if (problem := folder.problem_of(written)) is not None:
         raise ModelConfigError(source=source, problems=[problem])
-    if config.firehose:
-        problem = (
-            "firehose is true: the delivery stream is deployed for models of the repository, so deploy this YAML; or remove the field, "
-            "and write the log without a stream of its own"
-        )
-        raise ModelConfigError(source=source, problems=[problem])
-    return owned(config)
+    return Definition(digest, written, folder.owned(written))
 
 
-def load(s3: Any, bucket: str, model: str) -> ModelConfig | None:
-    """One model's definition; None where the bucket has none. Read once, then only asked whether it has changed.
+def load(s3: Any, bucket: str, folder: DefinitionFolder, model: str) -> ModelConfig | None:
+    """One model's definition; None where the folder has none. Read once, then only asked whether it has changed.
 
     Raises
     ------
     ModelConfigError
     """
-    key = definition_key(model)
-    known = _kept.get((bucket, key))
+    if not is_name(model):
+        return None
+    key = folder.key(model)
+    known = _known(bucket, key)
     try:
         answer = s3.get_object(Bucket=bucket, Key=key, **({"IfNoneMatch": known[0]} if known else {}))
     except ClientError as error:
         if known and error.response["Error"]["Code"] in _UNCHANGED:
-            return known[1]
+            return known[1].config
         if objects.is_absent(error):
-            _kept.pop((bucket, key), None)
+            _kept.pop(_place(bucket, key), None)
             return None
         raise
     # One byte more than may be there is enough to refuse it.
-    config = validated(answer["Body"].read(BYTES_MAX + 1), model=model, source=f"s3://{bucket}/{key}")
-    _kept[bucket, key] = answer["ETag"], config
-    return config
+    read = validated(folder, answer["Body"].read(BYTES_MAX + 1), model=model, source=f"s3://{bucket}/{key}")
+    _kept[_place(bucket, key)] = answer["ETag"], read
+    return read.config
 
 
-def load_all(s3: Any, bucket: str, *, but: Collection[str] = ()) -> Definitions:
+def load_all(s3: Any, bucket: str, folder: DefinitionFolder, *, but: Collection[str] = ()) -> Definitions:
     """Every definition but those of these models; one that is broken harms no other.
 
-    What this process has not read is taken from `PARSED` where its ETag stands there, else read, several at once.
+    What this process has not read is taken from what another has kept where its ETag stands there, else read, several at once.
     """
-    found = sorted(objects.list_objects(s3, bucket, DEFINITIONS).items())
-    yamls = {key: etag for key, etag in found if key.endswith(_SUFFIX) and _model_of(key) not in but}
-    listed = {key: etag for key, etag in yamls.items() if is_name(_model_of(key))}
-    broken = {_model_of(key).replace("/", "_"): NO_NAME for key in yamls if key not in listed}
-    if any(_is_new(bucket, key, etag) for key, etag in listed.items()):
-        _take_parsed(s3, bucket, listed)
+    yamls = {key: etag for key, etag in _yamls(s3, bucket, folder).items() if folder.model_of(key) not in but}
+    listed = _named(s3, bucket, folder, yamls)
+    broken = {folder.model_of(key).replace("/", "_"): NO_NAME for key in yamls if key not in listed}
     new = [key for key, etag in listed.items() if _is_new(bucket, key, etag)]
     misread = 0
-    with ThreadPoolExecutor(_READERS) as readers:
-        for key, problem in zip(
-            new, readers.map(lambda key: _problem_of(s3, bucket, _model_of(key)), new), strict=True
-        ):
+    with ThreadPoolExecutor(AT_ONCE) as readers:
+        problems = readers.map(lambda key: _problem_of(s3, bucket, folder, folder.model_of(key)), new)
+        for key, problem in zip(new, problems, strict=True):
             if problem is not None:
-                broken[_model_of(key)] = problem
+                broken[folder.model_of(key)] = problem
                 misread += 1
-    kept = {_model_of(key): _kept[bucket, key][1] for key in listed if (bucket, key) in _kept}
-    models = {model: config for model, config in kept.items() if model not in broken}
+    found = {folder.model_of(key): known[1].config for key in listed if (known := _known(bucket, key))}
+    models = {model: config for model, config in found.items() if model not in broken}
     return Definitions(models, broken, fresh=len(new) > misread)
 
 
-def _is_new(bucket: str, key: str, etag: str) -> bool:
-    known = _kept.get((bucket, key))
-    return known is None or known[0] != etag
+def names(s3: Any, bucket: str, folder: DefinitionFolder) -> set[str]:
+    """Whose definitions lie there."""
+    found = map(folder.model_of, _yamls(s3, bucket, folder))
+    return {model for model in found if is_name(model)}
 
 
-def _problem_of(s3: Any, bucket: str, model: str) -> str | None:
+def stored(s3: Any, bucket: str, folder: DefinitionFolder) -> dict[str, tuple[str, str | None]]:
+    """The ETag of every definition by its model, and its text's digest; None where nobody has kept it, so that only reading would tell.
+
+    Whether this version of Kedge could follow the text does not matter.
+    """
+    yamls, parsed = _yamls(s3, bucket, folder), _parsed_of(s3, bucket, folder)
+    return {
+        folder.model_of(key): (etag, parsed[key][1] if key in parsed and parsed[key][0] == etag else None)
+        for key, etag in yamls.items()
+    }
+
+
+def kept(s3: Any, bucket: str, folder: DefinitionFolder, etags: Mapping[str, str]) -> dict[str, Definition]:
+    """Of these models, whose ETags these are, the definitions that somebody has read already and that can be followed."""
+    listed = {folder.key(model): etag for model, etag in etags.items()}
+    _take_parsed(s3, bucket, folder, listed)
+    return {
+        folder.model_of(key): _kept[_place(bucket, key)][1]
+        for key, etag in listed.items()
+        if not _is_new(bucket, key, etag)
+    }
+
+
+def put(s3: Any, bucket: str, folder: DefinitionFolder, model: str, content: bytes) -> str:
+    """Write a definition and return its ETag; the bucket keeps the one before as a version."""
+    answer = s3.put_object(Bucket=bucket, Key=folder.key(model), Body=content, ContentType="application/yaml")
+    etag: str = answer["ETag"]
+    return etag
+
+
+def keep_parsed(s3: Any, bucket: str, folder: DefinitionFolder, models: Collection[str]) -> None:
+    """Keep what this process has read of these models' definitions, so that the next one finds it."""
+    known = {folder.model_of(key): _kept[_place(bucket, key)] for key in map(folder.key, models)}
+    write_parsed(
+        s3, bucket, folder, {model: (etag, read.digest, read.written) for model, (etag, read) in known.items()}
+    )
+
+
+def write_parsed(
+    s3: Any,
+    bucket: str,
+    folder: DefinitionFolder,
+    read: Mapping[str, tuple[str, str, ModelConfig | None]],
+    *,
+    owner: str = "",
+) -> None:
+    """Write of each model the ETag, the digest and the definition, which is None where it cannot be followed; and who wrote it."""
+    parsed = {
+        folder.key(model): (etag, digest, written and to_json(written))
+        for model, (etag, digest, written) in read.items()
+    }
+    s3.put_object(
+        Bucket=bucket,
+        Key=folder.parsed,
+        Body=json.dumps(parsed).encode(),
+        ContentType="application/json",
+        **({"Metadata": {objects.OWNER: owner}} if owner else {}),
+    )
+
+
+def _yamls(s3: Any, bucket: str, folder: DefinitionFolder) -> dict[str, str]:
+    """The ETag of every YAML, by key."""
+    found = sorted(objects.list_objects(s3, bucket, folder.prefix).items())
+    return {key: etag for key, etag in found if key.endswith(_SUFFIX)}
+
+
+def _named(s3: Any, bucket: str, folder: DefinitionFolder, yamls: Mapping[str, str]) -> dict[str, str]:
+    """Those that are named like a model; what another process has kept of them is known then."""
+    listed = {key: etag for key, etag in yamls.items() if is_name(folder.model_of(key))}
+    if any(_is_new(bucket, key, etag) for key, etag in listed.items()):
+        _take_parsed(s3, bucket, folder, listed)
+    return listed
+
+
+def _take_parsed(s3: Any, bucket: str, folder: DefinitionFolder, listed: Mapping[str, str]) -> None:
+    """Take what another process has read of these definitions as they are now, if it passes what their text would have to pass."""
+    for key, (etag, digest, text) in _parsed_of(s3, bucket, folder).items():
+        if listed.get(key) == etag and _is_new(bucket, key, etag):
+            # Another version of Kedge may have kept what this one would refuse.
+            with suppress(ModelConfigError, ValueError, TypeError):
+                read = _fit(folder, from_json(text), digest, model=folder.model_of(key), source=folder.parsed)
+                _kept[_place(bucket, key)] = etag, read
+
+
+def _parsed_of(s3: Any, bucket: str, folder: DefinitionFolder) -> dict[str, tuple[str, str, str]]:
+    """By key, what another process has kept: an ETag, a digest and the definition; nothing of what is no such thing."""
+    found = objects.read(s3, bucket, folder.parsed)
+    # Whatever is wrong with it, the definitions themselves are there.
+    with suppress(ValueError, TypeError, AttributeError):
+        return {
+            key: (etag, digest, text) for key, (etag, digest, text) in json.loads(found[0] if found else "{}").items()
+        }
+    return {}
+
+
+def _problem_of(s3: Any, bucket: str, folder: DefinitionFolder, model: str) -> str | None:
     """Read one definition; say what is wrong with it."""
     try:
-        load(s3, bucket, model)
+        load(s3, bucket, folder, model)
     except ModelConfigError as error:
         return str(error)
     return None
 
 
-def _take_parsed(s3: Any, bucket: str, listed: Mapping[str, str]) -> None:
-    """Take what another process has read of these definitions as they are now, if it passes what their text would have to pass."""
-    found = objects.read(s3, bucket, PARSED)
-    if found is None:
-        return
-    # Whatever is wrong with it, the definitions themselves are there.
-    with suppress(ValueError, TypeError, AttributeError):
-        for key, (etag, text) in json.loads(found[0]).items():
-            if listed.get(key) == etag and _is_new(bucket, key, etag):
-                with suppress(ModelConfigError):
-                    _kept[bucket, key] = etag, _watched(from_json(text), model=_model_of(key), source=PARSED)
+def _is_new(bucket: str, key: str, etag: str) -> bool:
+    known = _known(bucket, key)
+    return known is None or known[0] != etag
 
 
-def keep_parsed(s3: Any, bucket: str, models: Collection[str]) -> None:
-    """Keep what this process has read of these models' definitions, so that the next one finds it."""
-    kept = {key: _kept[bucket, key] for key in map(definition_key, models)}
-    parsed = {key: (etag, to_json(config)) for key, (etag, config) in kept.items()}
-    s3.put_object(Bucket=bucket, Key=PARSED, Body=json.dumps(parsed).encode(), ContentType="application/json")
+def _known(bucket: str, key: str) -> tuple[str, Definition] | None:
+    return _kept.get(_place(bucket, key))
 
 
-def _model_of(key: str) -> str:
-    return key.removeprefix(DEFINITIONS).removesuffix(_SUFFIX)
-
-
-def put(s3: Any, bucket: str, content: bytes) -> ModelConfig:
-    """Write a definition that can be followed; the bucket keeps the one before as a version.
-
-    Raises
-    ------
-    ModelConfigError
-        It cannot be followed, or another definition in the bucket watches the same.
-    """
-    config = validated(content, model=None, source="the definition")
-    others = load_all(s3, bucket, but=(config.model,)).models
-    taken = next((name for name, other in others.items() if other.answers_from == config.answers_from), None)
-    if taken is not None:
-        problem = f"its {config.answers_from} is watched by {taken} already; one model can watch it"
-        raise ModelConfigError(source=config.model, problems=[problem])
-    s3.put_object(Bucket=bucket, Key=definition_key(config.model), Body=content, ContentType="application/yaml")
-    return config
-
-
-def remove(s3: Any, bucket: str, model: str) -> bool:
-    """Delete a definition; False where there is none. The bucket keeps it as a version."""
-    key = definition_key(model)
-    if key not in objects.list_objects(s3, bucket, key):
-        return False
-    s3.delete_object(Bucket=bucket, Key=key)
-    return True
+def _place(bucket: str, key: str) -> tuple[str, str, str]:
+    return stage.current().name, bucket, key

@@ -35,7 +35,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Read the YAML, the gate's own file and the package once more, then approve."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    sagemaker, config = clients.sagemaker(), load_managed_model(request.model)
+    sagemaker, config = clients.sagemaker(), load_managed_model(request.model, settings.data_bucket)
     package = model_registry.describe_package(sagemaker, request.package_arn)
     key = layout.retraining_key(request.model, request.run, layout.GATE)
     gate = training_data.load_json(clients.s3(), settings.data_bucket, key)

@@ -103,7 +103,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Freeze the baseline, stage it, and write the registration request."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     s3, bucket, model, run = clients.s3(), settings.data_bucket, request.model, request.run
-    config = training_data.load_run_config(s3, bucket, load_model(model), run)
+    today = load_model(model, bucket)
+    config = training_data.load_run_config(s3, bucket, today, run)
     holdout, permuted = scored_holdout(s3, bucket, model, run, config)
     importance = known_importance(s3, bucket, request.trained_uri, lambda: (holdout, permuted), config)
     # Its name is the run's until the registry has given the version that it will be named after.
@@ -143,7 +144,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         "cost": lineage.cost,
         "tuned": request.training.tuned,
         # As the YAML says today, not when the run began.
-        "approval": load_model(model).approval.mode,
+        "approval": today.approval.mode,
     }
 
 

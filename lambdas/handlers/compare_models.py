@@ -89,7 +89,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Judge the challenger, and keep the evidence beside the retraining's other files."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     s3 = clients.s3()
-    config = training_data.load_run_config(s3, settings.data_bucket, load_model(request.model), request.run)
+    today = load_model(request.model, settings.data_bucket)
+    config = training_data.load_run_config(s3, settings.data_bucket, today, request.run)
     report = judge(s3, settings.data_bucket, request, config)
     what = GateJudgement(request.model, request.run, request.champion.package_version, request.time)
     table = kept_table.keep(s3, settings.data_bucket, what, report, final=not request.snapshot.staged)

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel
 from kedge.config.model import ModelConfig
 from kedge.instants import to_text
 from lambdas.adapters import clients, definitions, queues
+from lambdas.adapters.adopted import ADOPTED
 from lambdas.adapters.catalogue import load_catalogue
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
@@ -53,7 +54,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     request, settings = Request.model_validate(event), Settings.from_environment()
     catalogue = load_catalogue(settings.data_bucket)
     if catalogue.adopted.fresh:
-        definitions.keep_parsed(clients.s3(), settings.data_bucket, catalogue.adopted.models)
+        definitions.keep_parsed(clients.s3(), settings.data_bucket, ADOPTED, catalogue.adopted.models)
     models = catalogue.models.values()
     if request.step == "hour":
         return send_work(find_work(models, settings.state_table, request.time), request, settings)

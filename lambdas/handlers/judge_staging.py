@@ -61,7 +61,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Judge what was measured, write the whole table, and say what the retraining has cost."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     s3, bucket, model, run = clients.s3(), settings.data_bucket, request.model, request.run
-    config = training_data.load_run_config(s3, bucket, load_model(model), run)
+    config = training_data.load_run_config(s3, bucket, load_model(model, bucket), run)
     key = layout.retraining_key(model, run, layout.STAGING)
     kept = objects.read(s3, bucket, key)
     found = TrialRecord.from_json(json.loads(kept[0])) if kept else TrialRecord()

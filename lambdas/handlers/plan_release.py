@@ -69,7 +69,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Turn an approved package into the requests of its release."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config = load_managed_model(request.model)
+    config = load_managed_model(request.model, settings.data_bucket)
     answer = plan(request, config, settings)
     # By what was noted last: the registry shows that it is on trial.
     show_stages(config, table=settings.state_table, role=settings.role_name)

@@ -44,7 +44,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     key = layout.retraining_key(request.model, request.run, layout.STAGING)
     kept = objects.read(s3, bucket, key)
     trial = StagedTrial(
-        config=training_data.load_run_config(s3, bucket, load_model(request.model), request.run),
+        config=training_data.load_run_config(s3, bucket, load_model(request.model, bucket), request.run),
         bucket=bucket,
         run=request.run,
         began=request.time,

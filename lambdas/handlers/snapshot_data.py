@@ -78,7 +78,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Gather ripe rows, split them in time, refuse them or write them, and ask for the jobs that use them."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config, bucket = load_managed_model(request.model), settings.data_bucket
+    config, bucket = load_managed_model(request.model, settings.data_bucket), settings.data_bucket
     champion = find_champion(config, bucket, settings.state_table)
     try:
         package = foreign_package(request, config)

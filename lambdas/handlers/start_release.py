@@ -22,7 +22,7 @@ from kedge.release.approval_order import Reading, is_decided_anew, judge_reading
 from kedge.release.two_people import people_after, what_is_missing
 from kedge.release.way_back import WayBack
 from lambdas.adapters import clients, executions
-from lambdas.adapters.models import load_models
+from lambdas.adapters.models import find_deployed, load_models
 from lambdas.adapters.release import model_registry
 from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import approvals, champions, leases, under_way
@@ -154,7 +154,8 @@ def hear(request: Request, settings: Settings) -> dict[str, Any]:
     except UnknownPackageError:
         # SageMaker tells of a deletion as of any change, with the status that the package had.
         return hear_deletion(request.detail.ModelPackageArn, settings)
-    config = next((config for config in load_models().values() if config.package_group == package.group), None)
+    models = load_models(settings.data_bucket).values()
+    config = next((config for config in models if config.package_group == package.group), None)
     if config is None:
         return {"verdict": "NOT_OURS"}
     if request.reading(package) == "BEHIND":
@@ -210,7 +211,7 @@ def needs_people(package: Package, config: ModelConfig) -> bool:
 
 def go_back(wanted: BackWanted, settings: Settings) -> dict[str, Any]:
     """Begin a way back that the YAML wants of Kedge: a promise was broken, or the endpoint was changed by hand."""
-    config, back = load_models().get(wanted.back.model), wanted.back
+    config, back = find_deployed(wanted.back.model, settings.data_bucket), wanted.back
     if config is None or config.mode == "watch":
         return {"verdict": "NOT_OURS"}
     bench = Bench(config, desk_of(settings), wanted.time)
@@ -352,7 +353,7 @@ def wait(package: Package, decided: Approval, bench: Bench, *, holder: str) -> d
 def hear_deletion(package_arn: str, settings: Settings) -> dict[str, Any]:
     """Forget a deleted package that waits; its group stands in its ARN."""
     group = package_arn.split("/")[-2]
-    for config in load_models().values():
+    for config in load_models(settings.data_bucket).values():
         if config.package_group == group:
             approvals.forget_waiting(clients.dynamodb(), settings.state_table, config.model, package_arn)
     return {"verdict": "DELETED"}

@@ -42,7 +42,7 @@ class Request(BaseModel, frozen=True, extra="forbid"):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Copy what belongs to the package, compare it with its digests, register it as pending, and ask its approver."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config, sagemaker, s3 = load_managed_model(request.model), clients.sagemaker(), clients.s3()
+    config, sagemaker, s3 = load_managed_model(request.model, settings.data_bucket), clients.sagemaker(), clients.s3()
     # SageMaker writes names in lower case into its ARNs.
     arn = f"{settings.source_packages}{config.model.lower()}/{request.version}"
     package = model_registry.describe_package(sagemaker, arn)

@@ -19,6 +19,7 @@ from lambdas.steps.release.foreign_packages import taken_note
 class Settings(Environment):
     """What this function's environment holds."""
 
+    data_bucket: str
     state_table: str
 
 
@@ -37,7 +38,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Find the package or the artefact, and say what is pinned, scored and judged."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config, sagemaker = load_managed_model(request.model), clients.sagemaker()
+    config, sagemaker = load_managed_model(request.model, settings.data_bucket), clients.sagemaker()
     if request.tuning_job:
         return best_of_tuning(request)
     package_arn, job = pipelines.made_by(sagemaker, request.execution_arn, group=config.package_group)

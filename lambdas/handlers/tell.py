@@ -12,7 +12,7 @@ from kedge.instants import to_text
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
-from lambdas.adapters.models import load_models
+from lambdas.adapters.models import find_deployed, load_models
 from lambdas.adapters.release import approval_requests
 from lambdas.adapters.state import windows
 from lambdas.adapters.telling import desk_of, record_and_tell, send_test
@@ -54,20 +54,19 @@ class Request(BaseModel, frozen=True):
     acted: bool = False
 
     @classmethod
-    def from_event(cls, event: Mapping[str, Any]) -> Self | None:
+    def from_event(cls, event: Mapping[str, Any], bucket: str) -> Self | None:
         """Read a machine's request or EventBridge's news of an alarm; None for an alarm that needs no message."""
         if "detail-type" not in event:
             return cls.model_validate(event)
-        news = alarm_news(event["detail"], load_models())
+        news = alarm_news(event["detail"], load_models(bucket))
         return None if news is None else cls(kind="alarm", time=news.time, model=news.model, detail=news.detail)
 
-    @property
-    def told(self) -> dict[str, Any]:
+    def told(self, bucket: str) -> dict[str, Any]:
         """What the timeline and people get."""
         found = self.detail | ({"rollback": self.request.rollback} if self.request.rollback else {})
         if self.kind == "failed":
             machine, run = (str(self.detail.get(name, "")) for name in ("machine", "run"))
-            found |= cost_of_failed(machine, run, load_models().get(self.model))
+            found |= cost_of_failed(machine, run, find_deployed(self.model, bucket))
         return found
 
     @property
@@ -83,10 +82,11 @@ class Request(BaseModel, frozen=True):
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Record the entry where nobody has yet, then send it."""
-    request, settings = Request.from_event(event), Settings.from_environment()
+    settings = Settings.from_environment()
+    request = Request.from_event(event, settings.data_bucket)
     if request is None:
         return {"kind": None}
-    entry = Entry(request.model, request.kind, request.time, request.told)
+    entry = Entry(request.model, request.kind, request.time, request.told(settings.data_bucket))
     if request.kind == "test_alert":
         return {"kind": request.kind, **send_test(desk_of(settings), entry, request.detail.get("channel"))}
     if request.kind in QUIET:

@@ -64,7 +64,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Look at the canary once; SETTLED when the endpoint is not being updated any more."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config = load_model(request.model)
+    config = load_model(request.model, settings.data_bucket)
     endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
     if endpoint is None or endpoint.settled:
         return {"verdict": "SETTLED", "watch": {}}

@@ -49,7 +49,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Look once: GOING_ON, PROVED, WITHDRAWN, or GONE where the endpoint does not serve both any more."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config, table = load_model(request.model), settings.state_table
+    config, table = load_model(request.model, settings.data_bucket), settings.state_table
     experiment = experiments.load(clients.dynamodb(), table, request.model, request.run)
     if experiment is None:
         return {"verdict": "GONE", "reasons": ["nothing is noted of it: another release has taken its place"]}

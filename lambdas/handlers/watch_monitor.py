@@ -19,7 +19,7 @@ from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients, metrics
 from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.catalogue import Catalogue, load_catalogue
-from lambdas.adapters.models import mail_list
+from lambdas.adapters.owners import mail_list
 from lambdas.adapters.state import capture_states, champions, state_items, windows
 from lambdas.adapters.state.capture_states import CaptureState
 from lambdas.adapters.state.champions import Champion
@@ -69,7 +69,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     catalogue = load_catalogue(settings.data_bucket)
     served = load_served(catalogue.models.values(), request.time, settings)
     # The schedule is hourly where a deployed model is (`stacks/parts/watch.py`), whatever the bucket's models are.
-    is_hourly = any(config.cadence.is_hourly for config in catalogue.deployed.values())
+    is_hourly = any(config.cadence.is_hourly for config in catalogue.deployed.models.values())
     gauges = look(served, request.time, settings, is_hourly=is_hourly)
     values: dict[str | None, dict[str, float]] = {
         each.config.model: sent(gauges[each.config.model], each.config.metrics)
@@ -77,7 +77,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         # A metric is paid for by the hours with a value: one hourly model is no reason for all others to send each hour.
         if each.config.cadence.is_hourly or request.time.hour % LOOK_HOURS == 0
     }
-    if any(config.firehose for config in catalogue.deployed.values()):
+    if any(config.firehose for config in catalogue.deployed.models.values()):
         failed = inference_logs.count_failed(clients.s3(), settings.data_bucket, request.time)
         values[None] = {"LogObjectsFailed": float(failed)}
     ringing = ringing_models(gauges, catalogue)
@@ -132,7 +132,7 @@ def ringing_models(gauges: Mapping[str, Mapping[str, float]], catalogue: Catalog
         for cause, value in values.items():
             if is_ringing(cause, value):
                 found[cause][model] = value
-    found[BROKEN] = dict.fromkeys(catalogue.adopted.broken, 1.0)
+    found[BROKEN] = dict.fromkeys(catalogue.broken, 1.0)
     return found
 
 
@@ -140,7 +140,7 @@ def alarm_counts(
     ringing: Mapping[str, Mapping[str, float]], catalogue: Catalogue
 ) -> dict[str | None, dict[str, float]]:
     """How many models of each list that has an alarm ring; those of the bucket whose list is not deployed count for the deployment's."""
-    lists = {mail_list(config) for config in catalogue.deployed.values()} | {None}
+    lists = {mail_list(config) for config in catalogue.deployed.models.values()} | {None}
     counts = Counter(dict.fromkeys(lists, 0))
     for model in {model for found in ringing.values() for model in found}:
         config = catalogue.models.get(model)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from offline.cloudformation.cloud_assembly import Assembly
-from offline.cloudformation.resources.every_type import RESOURCE_TYPES
+from offline.cloudformation.resources.every_type import resource_type
 from offline.cloudformation.stack_deployment import Site, StackDeployment
 from offline.cloudformation.template_check import DeployError, check_template
 from offline.region import Region
@@ -26,8 +26,9 @@ BOOTSTRAP_VERSION = "30"
 def deploy(site: Site, directory: Path, parameters: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Deploy every stack of the assembly in that directory, in order; return the outputs of each."""
     assembly = Assembly.read(directory, site.region.account_id, site.region.name)
-    paths = {name: kind.paths for name, kind in RESOURCE_TYPES.items()}
     for stack in assembly.stacks:
+        names = {str(each.get("Type")) for each in stack.template.get("Resources", {}).values()}
+        paths = {name: kind.paths for name in names if (kind := resource_type(name)) is not None}
         check_template(stack.name, stack.template, paths)
     _bootstrap(site.region, assembly)
     return {stack.name: StackDeployment(site, assembly, stack, parameters).run() for stack in assembly.stacks}

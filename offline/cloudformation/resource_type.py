@@ -23,6 +23,14 @@ class Made:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
+class HalfMadeError(ValueError):
+    """A resource that was not made to the end, but has a physical id by which what there is of it is deleted."""
+
+    def __init__(self, reference: str, reason: str) -> None:
+        super().__init__(reason)
+        self.reference = reference
+
+
 @dataclass(frozen=True)
 class Making:
     """One resource about to be made: where, and under which logical id of which stack."""
@@ -34,6 +42,7 @@ class Making:
     logical_id: str
     assets: Mapping[tuple[str, str], Path]
     afterwards: Callable[[Callable[[], object]], None]  # what to do once the whole stack is made
+    kind: str = ""  # the type, as the template writes it
     generation: int = 0  # how often the resource was replaced: its successor needs another name
 
     def client(self, service: str) -> Any:
@@ -67,7 +76,8 @@ class ResourceType:
 
     `properties` are the property paths that it honours, separated by white space. `replaced_by` are those whose "Update
     requires" is Replacement in the template reference, `named_by` the one that gives the physical name (a new name is
-    a new resource); without `update` every change is one. `exists` is for an API that overwrites what has the name.
+    a new resource); without `update` every change is one. `exists` is for an API that overwrites what has the name. `renames`
+    tells that an update may answer another physical id, which makes it a replacement.
     """
 
     name: str
@@ -78,6 +88,7 @@ class ResourceType:
     replaced_by: str = ""
     named_by: str = ""
     exists: Exists | None = None
+    renames: bool = False
 
     @property
     def paths(self) -> Paths:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from offline.cloudformation.cloud_assembly import Assembly, Stack
-from offline.cloudformation.resource_type import Made, Making, ResourceType, Update
-from offline.cloudformation.resources.every_type import RESOURCE_TYPES
+from offline.cloudformation.resource_type import HalfMadeError, Made, Making, ResourceType, Update
+from offline.cloudformation.resources.every_type import resource_type
 from offline.cloudformation.stacks import FAILURES, KEEPING, Deployed, StackRecord, Stacks
 from offline.cloudformation.template import Scope, TemplateError, mentioned, resolve
 from offline.cloudformation.template_check import DeployError
@@ -151,7 +151,8 @@ class StackDeployment:
         return order
 
     def _bring(self, logical_id: str, resource: Mapping[str, Any]) -> None:
-        kind, old = RESOURCE_TYPES[resource["Type"]], self.before.get(logical_id)
+        kind, old = resource_type(resource["Type"]), self.before.get(logical_id)
+        assert kind is not None  # noqa: S101  # the template was checked
         try:
             properties = resolve(resource.get("Properties", {}), self.scope)
             if old is None:
@@ -189,12 +190,18 @@ class StackDeployment:
         generation: int = 0,
     ) -> Deployed:
         self._begin()
-        making = self._making(logical_id, generation)
+        making = self._making(logical_id, kind, generation)
         name = kind.given_name(properties)
         if name and kind.exists and kind.exists(making, name):
             raise ValueError(f"AlreadyExists: {name} already exists")
         self.stacks.tell_of(self.record, logical_id, "CREATE_IN_PROGRESS", kind=kind)
-        made = kind.create(making, properties)
+        try:
+            made = kind.create(making, properties)
+        except HalfMadeError as error:
+            status, at = "CREATE_FAILED", self.region.clock.now
+            half = Deployed(logical_id, kind, Made(error.reference), properties, making, resource, status, at)
+            self.undo.append(lambda: self._take_back(half))
+            raise
         now = self._deployed(kind, made, properties, making, resource, "CREATE_COMPLETE")
         self.undo.append(lambda: self._take_back(now))
         return now
@@ -203,12 +210,15 @@ class StackDeployment:
         self, old: Deployed, update: Update, properties: dict[str, Any], resource: Mapping[str, Any]
     ) -> Deployed:
         self._begin()
-        making = self._making(old.logical_id, old.making.generation)
+        making = self._making(old.logical_id, old.kind, old.making.generation)
         if properties.get("Tags") != old.properties.get("Tags"):
             raise ValueError("a change of Tags is not imitated")
         self.stacks.tell_of(self.record, old.logical_id, "UPDATE_IN_PROGRESS", made=old.made, kind=old.kind)
-        self.undo.append(lambda: self._put_back(old, update, properties))
+        made = old.made
+        self.undo.append(lambda: self._put_back(old, made, update, properties))
         made = update(making, old.made, old.properties, properties)
+        if old.kind.renames and made.reference != old.made.reference:
+            self.replaced.append(old)
         return self._deployed(old.kind, made, properties, making, resource, "UPDATE_COMPLETE")
 
     def _replace(self, old: Deployed, properties: dict[str, Any], resource: Mapping[str, Any]) -> Deployed:
@@ -222,11 +232,19 @@ class StackDeployment:
         self.replaced.append(old)
         return now
 
-    def _making(self, logical_id: str, generation: int) -> Making:
+    def _making(self, logical_id: str, kind: ResourceType, generation: int) -> Making:
         assets, afterwards = self.assembly.assets, self.afterwards.append
         site = self.site
         return Making(
-            site.region, site.guard, site.functions, self.stack.name, logical_id, assets, afterwards, generation
+            site.region,
+            site.guard,
+            site.functions,
+            self.stack.name,
+            logical_id,
+            assets,
+            afterwards,
+            kind.name,
+            generation,
         )
 
     def _deployed(
@@ -256,9 +274,11 @@ class StackDeployment:
             return True
         return self.stacks.delete_resource(self.record, new)
 
-    def _put_back(self, old: Deployed, update: Update, properties: dict[str, Any]) -> bool:
+    def _put_back(self, old: Deployed, made: Made, update: Update, properties: dict[str, Any]) -> bool:
         try:
-            update(old.making, old.made, properties, old.properties)
+            back = update(old.making, made, properties, old.properties)
+            if old.kind.renames and back.reference != made.reference:
+                old.kind.delete(old.making, made, properties)
         except FAILURES as error:
             self.stacks.tell_of(self.record, old.logical_id, "UPDATE_FAILED", str(error), old.made, old.kind)
             return False

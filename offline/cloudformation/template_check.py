@@ -38,7 +38,7 @@ class DeployError(Exception):
 
 @dataclass(frozen=True)
 class Paths:
-    """The property paths of a type: "A.B" is B inside A, list items count as their list, "A.*" is anything in A."""
+    """The property paths of a type: "A.B" is B inside A, list items count as their list, "A.*" is anything in A, "*" anything."""
 
     known: frozenset[str]
     free: tuple[str, ...]
@@ -49,6 +49,9 @@ class Paths:
         known: set[str] = set()
         free = []
         for path in paths:
+            if path == "*":
+                free.append("")
+                continue
             if path.endswith(".*"):
                 free.append(path := path.removesuffix(".*"))
             parts = path.split(".")

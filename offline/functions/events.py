@@ -40,6 +40,12 @@ class FunctionEvents:
             self.region.clock.now, lambda: self._attempt(function, payload, 1, time.time()), f"invoke {name_or_arn}"
         )
 
+    def invoke_now(self, name_or_arn: str, event: Any) -> None:
+        """Make the first attempt at once, for a caller whose time does not pass; those after a failure come in their time."""
+        function, payload = self.functions.find(name_or_arn), json.dumps(event).encode()
+        check_size(len(payload), ASYNCHRONOUS_BYTES_MAX, function.function_name)
+        self._attempt(function, payload, 1, time.time())
+
     def _attempt(self, function: LambdaFunction, payload: bytes, attempt: int, queued: float) -> None:
         settings = function.event_invoke_config[-1].config if function.event_invoke_config else {}
         destinations = settings.get("DestinationConfig", {})

@@ -25,6 +25,8 @@ JOBS_OF_OTHERS = "jobs and their models have names that their owners choose with
 WAITING_INDEX = "waiting"
 # Where whoever acts writes it down: for people, and for business intelligence.
 TIMELINE = ("audit", "history/decisions")
+# Where the models are described: those that people write, and those that were deployed.
+DEFINITIONS = ("models", "deployed")
 # Services that do not say for which account they take a role. Lambda takes one for the function that was made with it, and
 # iam:PassRole hands no role to another account's function. Amazon Q Developer's may do nothing at all.
 TRUST_WITHOUT_ACCOUNT = {"lambda.amazonaws.com", "chatbot.amazonaws.com"}

@@ -41,6 +41,7 @@ def add_function(  # noqa: PLR0913  # all but three have the same value for most
     timeout_seconds: int = 60,
     environment: Mapping[str, str] | None = None,
     approves: bool = False,
+    fixed_name: str | None = None,
 ) -> lambda_.Function:
     """Make the function whose handler is `lambdas/handlers/<name>.py`, with a role that may only log and trace.
 
@@ -57,6 +58,7 @@ def add_function(  # noqa: PLR0913  # all but three have the same value for most
     function = lambda_.Function(
         scope,
         title,
+        function_name=fixed_name,
         description=f"Kedge: {does}",
         runtime=lambda_.Runtime.PYTHON_3_14,
         architecture=lambda_.Architecture.ARM_64,

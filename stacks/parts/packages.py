@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
-from kedge.config.reading import to_json
 from kedge.config.sections import Vpc
 from kedge.config.stage import NO_STAGE, Stage
 from kedge.config.teams import TEAMS
@@ -23,8 +22,6 @@ from stacks.parts.catalogue import as_deployed, read_models
 from stacks.parts.layers import BUILD, LAMBDA, LAYERS, ROOT, python_of, write_bytecode
 
 ROOMS = ("kedge", "lambdas", "report")
-# All models in one file, as `lambdas.adapters.models` reads them.
-PARSED = "parsed.json"
 PLACEHOLDER = "# Nothing runs from here: this stands in for a layer that is not built, and says what that would hold.\n"
 
 
@@ -37,9 +34,10 @@ class LayersMissingError(Exception):
 
 @dataclass
 class Packages:
-    """The code of all functions with the models that they watch, and the layers of one stack."""
+    """The code of all functions, the layers of one stack, and the models: read, and in one file as `define_models` takes them."""
 
     code_directory: Path
+    definitions: Path
     layers_directory: Path
     models: Sequence[ModelConfig]
     # Where the functions run; None for Lambda's own network.
@@ -83,7 +81,7 @@ def prepare_packages(
 
     Beside built layers the code has byte-code too, where the platform's Python is here.
     """
-    written, directory = read_models(models_directory), build / "layers"
+    directory = build / "layers"
     missing = [name for name in LAYERS if not (directory / name / "python").is_dir()]
     if layers == "built" and missing:
         raise LayersMissingError(layer=missing[0], directory=directory)
@@ -93,14 +91,29 @@ def prepare_packages(
             listed = (ROOT / "layers" / f"{name}.txt").read_text(encoding="utf-8")
             (directory / name).mkdir(parents=True, exist_ok=True)
             (directory / name / "requirements.txt").write_text(PLACEHOLDER + listed, encoding="utf-8")
-    models = as_deployed(written, models_directory, stage)
+    models = as_deployed(read_models(models_directory), models_directory, stage)
+    definitions = _stage_definitions(models_directory, models, build)
     python = python_of(platform) if layers == "built" else None
-    return Packages(_stage_code(models_directory, written, build, python), directory, models, vpc)
+    return Packages(_stage_code(models_directory, build, python), definitions, directory, models, vpc)
 
 
-def _stage_code(models_directory: Path, models: Sequence[ModelConfig], build: Path, python: str | None) -> Path:
+def _stage_definitions(models_directory: Path, models: Sequence[ModelConfig], build: Path) -> Path:
+    """Each model's YAML by its name, comments and all."""
+    texts = {each.model: (models_directory / f"{each.model}.yaml").read_text("utf-8") for each in models}
+    content = json.dumps(texts, sort_keys=True).encode()
+    staged = build / "definitions" / f"{hashlib.sha256(content).hexdigest()[:16]}.json"
+    if not staged.is_file():
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        # Two synths at once must not see each other's half.
+        aside = Path(tempfile.mkdtemp(dir=staged.parent)) / staged.name
+        aside.write_bytes(content)
+        aside.replace(staged)
+        aside.parent.rmdir()
+    return staged
+
+
+def _stage_code(models_directory: Path, build: Path, python: str | None) -> Path:
     files = {f"{room}/{path}": ROOT / room / path for room in ROOMS for path in _files(ROOT / room)}
-    files |= {f"models/{path.name}": path for path in sorted(models_directory.glob("*.yaml"))}
     if (teams := models_directory.parent / TEAMS).exists():
         files[TEAMS] = teams
     digest = hashlib.sha256()
@@ -108,7 +121,7 @@ def _stage_code(models_directory: Path, models: Sequence[ModelConfig], build: Pa
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     staged = build / "functions" / (digest.hexdigest()[:16] + ("-compiled" if python else ""))
     if not staged.is_dir():
-        _copy(files, models, staged, python)
+        _copy(files, staged, python)
     return staged
 
 
@@ -117,7 +130,7 @@ def _files(room: Path) -> list[str]:
     return sorted(str(path) for path in found if "__pycache__" not in path.parts and path.suffix != ".pyc")
 
 
-def _copy(files: dict[str, Path], models: Sequence[ModelConfig], staged: Path, python: str | None) -> None:
+def _copy(files: Mapping[str, Path], staged: Path, python: str | None) -> None:
     staged.parent.mkdir(parents=True, exist_ok=True)
     # Two synths at once must not see each other's half: fill aside, then rename.
     aside = Path(tempfile.mkdtemp(dir=staged.parent))
@@ -125,8 +138,6 @@ def _copy(files: dict[str, Path], models: Sequence[ModelConfig], staged: Path, p
     for name, path in files.items():
         (aside / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, aside / name)
-    (aside / "models").mkdir(exist_ok=True)
-    (aside / "models" / PARSED).write_text(json.dumps([to_json(model) for model in models]), encoding="utf-8")
     if python is not None:
         # A function cannot write any beside its code: each cold start would compile all that it imports.
         write_bytecode(aside, python, at="/var/task")

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from kedge.config.model import ModelConfig
 from stacks.parts.access import (
+    DEFINITIONS,
     NO_RESOURCE_TYPE,
     TIMELINE,
     allow,
@@ -38,6 +39,8 @@ def add_teller(scope: Construct, *, packages: Packages, storage: Storage) -> lam
         does="an audit entry, and an alert where a person should know",
         packages=packages,
         key=storage.key,
+        # For an alarm of a model's endpoint every definition is read: of ten thousand, half of it.
+        memory_mib=1024,
         environment={
             "DATA_BUCKET": storage.data.bucket_name,
             "STATE_TABLE": storage.state.table_name,
@@ -47,7 +50,7 @@ def add_teller(scope: Construct, *, packages: Packages, storage: Storage) -> lam
     )
     role = role_of(function)
     # Whose model it is, and by which channels its team is told.
-    may_read(role, storage.data, "models")
+    may_read(role, storage.data, *DEFINITIONS)
     may_write(role, storage.data, *TIMELINE)
     may_use_state(role, storage.state, "GetItem", "PutItem", "DeleteItem")
     may_tell(role, storage.alerts, storage.events)

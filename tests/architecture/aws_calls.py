@@ -25,7 +25,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
 }
 PREFIXES = (
     *("capture", "labels", "profiles", "predictions", "quarantine"),
-    *("models", "baselines", "reports", "audit", "retraining", "initial", "athena", "labelled"),
+    *("models", "deployed", "baselines", "reports", "audit", "retraining", "initial", "athena", "labelled"),
     *("trained", "scored", "artefacts", "history", "logs", "undelivered", "experiments", "watch"),
 )
 CLIENTS = {

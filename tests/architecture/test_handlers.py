@@ -26,7 +26,7 @@ FUNCTIONS = (
         "tell",
     ),
     *("start_release", "plan_release", "watch_canary", "watch_experiment", "settle"),
-    *("deliver", "send_digest", "take_package"),
+    *("deliver", "send_digest", "take_package", "define_models"),
 )
 
 

@@ -13,7 +13,7 @@ from benchmarks.scale import Scale
 from cli.cost.coefficients import read_coefficients
 from kedge.cost.estimate import estimate
 from kedge.cost.work import Work
-from lambdas.adapters.models import load_model
+from tests import deployed_models
 from tests.handlers.monitor_world import MODEL
 
 REMEDY = "python -m benchmarks.cost templates"
@@ -63,7 +63,7 @@ def test_a_point_runs_the_real_handler_and_counts_what_it_asked_of_aws():
 
 
 def test_the_kept_coefficients_price_a_model_and_the_table_is_that_price():
-    measured, config = read_coefficients(), load_model(MODEL)
+    measured, config = read_coefficients(), deployed_models.config_of(MODEL)
     usd, line = pricing.priced(config, measured, 10_000, "daily")
     assert f"**{usd:.2f}**" in line
     hourly, _ = pricing.priced(config, measured, 10_000, "hourly")

@@ -162,7 +162,8 @@ def test_looking_raises_no_alarm_and_writes_nothing(deployed, healthy):
         Dimensions=[{"Name": "FunctionName", "Value": deployed.name("AWS::Lambda::Function", "Tell")}],
     )
     assert [point["Sum"] for point in errors["Datapoints"]] == [0.0]
-    (page,) = deployed.client("s3").list_objects_v2(Bucket=deployed.bucket)["Contents"]
+    found = deployed.client("s3").list_objects_v2(Bucket=deployed.bucket)["Contents"]
+    (page,) = [each for each in found if not each["Key"].startswith("deployed/")]
     assert page["Key"] == "reports/index.html"  # the hourly page of all models
     assert not list(deployed.account.mail_directory.glob("*.eml"))
 
@@ -389,6 +390,20 @@ def test_a_model_that_is_deployed_without_its_yaml_and_the_other_way_round(deplo
     found = {finding.subject: finding.reason for finding in deployed.faults("models", models=tmp_path)}
     assert "is not deployed" in found["parcels"]
     assert f"has no {MODEL}.yaml" in found[MODEL]
+
+
+def test_a_definition_that_a_hand_deleted_or_changed_in_the_bucket(deployed, healthy):
+    s3, place = deployed.client("s3"), {"Bucket": deployed.bucket, "Key": f"deployed/{MODEL}.yaml"}
+    text = s3.get_object(**place)["Body"].read()
+    s3.delete_object(**place)
+    (gone,) = [found for found in deployed.faults("models") if found.verdict is Verdict.FAILED]
+    s3.put_object(**place, Body=text + b"# by hand")
+    (changed,) = [found for found in deployed.faults("models") if place["Key"] in found.reason]
+    s3.put_object(**place, Body=text)
+    assert (gone.subject, changed.subject, changed.verdict) == (MODEL, MODEL, Verdict.WARNING)
+    assert gone.reason.endswith(f"deployed/{MODEL}.yaml is gone: nothing is done for it")
+    assert gone.remedy == changed.remedy == "change any YAML in models/, a comment is enough, and make deploy"
+    assert not [found for found in deployed.faults("models") if place["Key"] in found.reason]
 
 
 @pytest.mark.parametrize("kind", ["ShadowProductionVariants", "beside"])

@@ -14,7 +14,6 @@ from kedge.alerts.ringing import Bundle
 from kedge.instants import from_text, to_text
 from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters import models
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.layout import ringing_key
 from lambdas.adapters.bucket.timeline import Entry
@@ -23,7 +22,8 @@ from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.windows import StoredWindow
 from lambdas.steps.health.ringing import keep_bundles
 from offline.account import Account
-from tests.synthesised import assembly
+from tests import deployed_models
+from tests.synthesised import EXAMPLE, assembly, example_models
 
 NOW = datetime(2016, 3, 1, 9, tzinfo=UTC)
 END = datetime(2016, 3, 1, tzinfo=UTC)
@@ -68,8 +68,10 @@ def person(tmp_path_factory):
         Account(start=NOW, directory=tmp_path_factory.mktemp("account")) as account,
     ):
         account.deploy(assembly())
-        patch.setattr(models, "DIRECTORY", place / "models")
-        yield Person(account, account.serve(0).url)
+        deployed_models.choose(patch, place / "models")
+        person = Person(account, account.serve(0).url)
+        deployed_models.put_all(person.s3, person.bucket)
+        yield person
 
 
 class Person:
@@ -225,7 +227,9 @@ def test_what_cannot_be_read_of_one_model_is_said_and_the_others_are_shown(perso
 
 def test_what_waits_is_listed_with_its_age_and_the_deployed_settle_reminds_people_once_a_day(person):
     arn = person.register("risk-05")
-    # The deployed functions know the example's model alone.
+    # The deployed functions can follow the example's model alone: their package has no teams.
+    example = (example_models() / EXAMPLE).read_bytes()
+    person.s3.put_object(Bucket=person.bucket, Key=f"deployed/{EXAMPLE}", Body=example)
     person.serve(DEPLOYED, version="1")
     person.register(DEPLOYED)
     for days in (5, 4, 3, 2, 1):

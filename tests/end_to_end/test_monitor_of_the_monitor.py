@@ -58,7 +58,7 @@ def test_a_quiet_hour_costs_few_calls_and_none_for_a_model_alone(hotel):
     hotel.account.clock.advance_to(REPLAY_FROM + timedelta(hours=11, minutes=30))
     of_all = {
         "lambda InvokeFunction": 3,  # the ticks, whatever the number of models
-        "s3 ListObjectsV2": 3,  # the definitions in the bucket, once a tick
+        "s3 ListObjectsV2": 6,  # the definitions in the bucket, deployed and adopted, once a tick
         "dynamodb Query": 2,  # what waits to be settled, and what to be decided
         "dynamodb BatchGetItem": 1,  # for thirty models
         "sagemaker ListEndpoints": 1,  # for a hundred endpoints
@@ -69,7 +69,7 @@ def test_a_quiet_hour_costs_few_calls_and_none_for_a_model_alone(hotel):
             "sqs SendMessageBatch": 1,
             "sqs ReceiveMessage": 1,
             "dynamodb BatchGetItem": 1,
-            "s3 GetObject": 1,
+            "s3 GetObject": 2,
             "s3 ListObjectsV2": 1,
             "sqs DeleteMessage": 1,
         }

@@ -17,7 +17,6 @@ from kedge.outcomes.binary import count_binary
 from kedge.outcomes.outcomes import Outcomes
 from kedge.profile.encoding import encode_baseline
 from kedge.profile.freezing import freeze_baseline
-from lambdas.adapters import models
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import champions
@@ -131,9 +130,8 @@ def shop(tmp_path_factory):
         (known / f"{model}.yaml").write_text(text)
         configs.append(parse_model_config(text, source=f"{model}.yaml"))
     build_app(directory / "assembly", known).synth()
-    with Account(start=START, directory=directory / "account") as account, pytest.MonkeyPatch.context() as patch:
+    with Account(start=START, directory=directory / "account") as account:
         account.deploy(directory / "assembly")
-        patch.setattr(models, "DIRECTORY", known)
         shop = Shop(account, account.serve(0).url)
         for config in configs:
             for version in ("1", "2"):

@@ -37,6 +37,7 @@ DECIDES = (
     "reports/{model}/1/2016-01-01T00/drift-r1.json",
     "audit/{model}/2016/01/01/000000-approved-a.json",
     "initial/{model}/training.parquet",
+    "deployed/{model}.yaml",
 )
 TRUTH = ("retraining/{model}/run-1/holdout/truth.parquet", "labels/{model}/2016/01/01/00/labels.jsonl")
 TRAINED, SCORED = "trained/{model}/run-1/run-1-0/output/model.tar.gz", "scored/{model}/run-1/challenger/rows.csv.out"
@@ -145,6 +146,7 @@ def test_no_job_and_no_endpoint_can_register_approve_release_tell_or_remember(de
 # By function: the only prefixes below which it may write, each of any model.
 WRITTEN_BY = {
     "fan_out": (),
+    "define_models": ("deployed",),
     "profile_logs": ("profiles", "predictions", "quarantine", "audit"),
     "measure_performance": ("labelled", "reports", "audit"),
     "join_labels": ("athena",),
@@ -179,7 +181,7 @@ WRITTEN_BY = {
 PREFIXES = tuple({key.split("/")[0]: key.format(model=OTHER) for key in (*DECIDES, TRAINED, SCORED, CAPTURED)}.values())
 
 
-def test_a_function_writes_below_its_own_prefixes_and_deletes_nothing(deployed: Deployed) -> None:
+def test_a_function_writes_below_its_own_prefixes_and_deletes_nothing_of_others(deployed: Deployed) -> None:
     functions = deployed.account.client("lambda").list_functions()["Functions"]
     assert {handler_of(function) for function in functions} == set(WRITTEN_BY)
     for function in functions:
@@ -187,7 +189,8 @@ def test_a_function_writes_below_its_own_prefixes_and_deletes_nothing(deployed: 
         for key in PREFIXES:
             written = deployed.may_write(role, f"{key}.tried")
             assert written == (key.split("/")[0] in WRITTEN_BY[name]), (name, key)
-            assert not deployed.may(role, "s3", "delete_object", Bucket=deployed.bucket, Key=key), (name, key)
+            deletes = deployed.may(role, "s3", "delete_object", Bucket=deployed.bucket, Key=f"{key}.tried")
+            assert deletes == ((name, key.split("/")[0]) == ("define_models", "deployed")), (name, key)
 
 
 def handler_of(function: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from moto.sagemaker.models import SageMakerModelBackend
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_model
 from offline import paging, s3_conflicts
+from tests import deployed_models
 from tests.adapters.aws import forget_clients
 from tests.adapters.state_table import make_state_table
 
@@ -52,7 +53,7 @@ class World:
 
     def __init__(self) -> None:
         self.s3, self.sagemaker, self.dynamodb = clients.s3(), clients.sagemaker(), clients.dynamodb()
-        self.config = load_model(MODEL)
+        self.config = load_model(MODEL, BUCKET)
 
     def put(self, key: str, body: bytes) -> None:
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
@@ -183,6 +184,7 @@ def aws_world(monkeypatch: Any, *, page_items: int | None = 2, **environment: st
         )
         keep_what_is_not_mentioned(monkeypatch)
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        deployed_models.put_all(boto3.client("s3"), BUCKET)
         make_state_table(boto3.client("dynamodb"), TABLE)
         with paging.in_pages(page_items) if page_items else nullcontext():
             yield World()

@@ -76,7 +76,7 @@ def calls_of(tick: str, configs: dict[str, ModelConfig]) -> Counter[str]:
     """The AWS calls of one tick for these models, whose definitions are read already."""
     with pytest.MonkeyPatch.context() as patch, counted() as calls:
         for handler in (fan_out, watch_monitor):
-            patch.setattr(handler, "load_catalogue", lambda _: Catalogue(configs, Definitions()))
+            patch.setattr(handler, "load_catalogue", lambda _: Catalogue(Definitions(configs), Definitions()))
         if tick == WATCH:
             watch_monitor.handler({"time": NOW.isoformat()}, CONTEXT)
         else:

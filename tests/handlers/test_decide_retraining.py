@@ -15,7 +15,7 @@ from lambdas.adapters.state import windows, wishes
 from lambdas.adapters.state.windows import StoredWindow
 from lambdas.adapters.state.wishes import HeldRetraining
 from lambdas.handlers.decide_retraining import handler
-from lambdas.steps.deciding import outside_event, places
+from lambdas.steps.deciding import outside_event
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.monitor_world import MODEL, TABLE, load_event, message, monitor_world
 
@@ -286,8 +286,7 @@ def test_an_event_that_names_no_model_or_no_reason_is_an_error_for_the_dead_lett
 def test_with_one_place_the_model_that_loses_most_goes_first(world, monkeypatch):
     monkeypatch.setenv("RETRAININGS_AT_ONCE", "1")
     lost(world)
-    other = world.config.model_copy(update={"model": "other"})
-    monkeypatch.setattr(places, "find_deployed", {MODEL: world.config, "other": other}.get)
+    world.put("deployed/other.yaml", b"of which only the name is read")
     wishes.save_held(world.dynamodb, TABLE, "other", HeldRetraining("line", 10.0))
     held = run()
     assert (held["hold"], held["action"]) == ("line", "HOLD")

@@ -18,11 +18,11 @@ from kedge.release.promise import Promise
 from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.bucket import days
-from lambdas.adapters.models import load_model
 from lambdas.adapters.state import alert_episodes, champions, promises, served, windows
 from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers import detect_drift, settle
 from lambdas.handlers.detect_drift import handler
+from tests import deployed_models
 from tests.builders import judged_auc
 from tests.handlers.aws_world import BUCKET, CONTEXT
 from tests.handlers.bookings import load_bookings
@@ -507,7 +507,7 @@ def test_model_monitors_files_lie_beside_the_report(world, bookings):
 
 
 def test_a_loss_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, bookings, monkeypatch):
-    config = load_model(MODEL)
+    config = deployed_models.config_of(MODEL)
     patient = config.performance.model_copy(update={"breaches": 2, "of_windows": 2})
     monkeypatch.setattr(detect_drift, "load_model", lambda *_: config.model_copy(update={"performance": patient}))
     steady(world, bookings)
@@ -523,7 +523,7 @@ def test_a_loss_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, booki
 
 
 def test_drift_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, bookings, monkeypatch):
-    config = load_model(MODEL)
+    config = deployed_models.config_of(MODEL)
     patient = config.drift.model_copy(update={"breaches": 2, "of_windows": 2})
     monkeypatch.setattr(detect_drift, "load_model", lambda *_: config.model_copy(update={"drift": patient}))
     drifted(world, bookings)
@@ -544,7 +544,7 @@ def test_drift_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, bookin
 @pytest.fixture
 def seasonal(monkeypatch):
     """The model judged against the days before the window."""
-    config = load_model(MODEL)
+    config = deployed_models.config_of(MODEL)
     judged = config.model_copy(update={"drift": config.drift.model_copy(update={"baseline": "trailing"})})
     monkeypatch.setattr(detect_drift, "load_model", lambda *_: judged)
 

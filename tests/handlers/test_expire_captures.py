@@ -11,9 +11,9 @@ from kedge.config.capture_place import adopted_version
 from kedge.errors import ObjectsNotDeletedError
 from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.day import DayProfile, encode_day
-from lambdas.adapters import models
 from lambdas.adapters.bucket import days
 from lambdas.handlers import expire_captures, profile_logs
+from tests import deployed_models
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, REGION
 from tests.handlers.captured_rows import captured
 from tests.handlers.monitor_world import message, monitor_world
@@ -25,14 +25,15 @@ DAY_KEY = f"profiles/{MODEL}/1/1/{{}}.npz"
 
 @pytest.fixture
 def deploy(monkeypatch, tmp_path):
-    def written(extra, *others):
-        # What was read of a path is kept.
+    def written(extra, *others, world=None):
         folder = tmp_path / str(len([*tmp_path.iterdir()]))
         folder.mkdir()
         text = (ROOT / "models" / f"{MODEL}.yaml").read_text() + extra
         for model in (MODEL, *others):
             (folder / f"{model}.yaml").write_text(text.replace(MODEL, model))
-        monkeypatch.setattr(models, "DIRECTORY", folder)
+        deployed_models.choose(monkeypatch, folder)
+        if world is not None:
+            deployed_models.put_all(world.s3, BUCKET)
 
     return written
 
@@ -130,14 +131,14 @@ def captures_key(body):
 
 
 def test_without_the_field_nothing_is_deleted(world, deploy):
-    deploy("")
+    deploy("", world=world)
     assert night(4000) == {"deleted": 0, "behind": []}
     assert len(captures(world)) == 12
 
 
 def test_a_bucket_of_others_is_left_alone(world, deploy):
     """Of a model that was adopted and is managed now, the days of before lie with its owners, maybe below the same keys."""
-    deploy("capture: {uri: 's3://theirs', expire_days: 40}\n")
+    deploy("capture: {uri: 's3://theirs', expire_days: 40}\n", world=world)
     version, key = adopted_version(datetime(2015, 9, 1)), captures(world, FIRST)[0]
     theirs = {"Bucket": "theirs", "Key": key}
     boto3.client("s3").create_bucket(Bucket="theirs", CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -156,7 +157,7 @@ def test_a_bucket_of_others_is_left_alone(world, deploy):
 
 def test_one_model_keeps_no_other_waiting(world, deploy):
     second = "second-model"
-    deploy("capture: {expire_days: 40}\n", second)
+    deploy("capture: {expire_days: 40}\n", second, world=world)
     for model in (MODEL, second):
         world.put(f"profiles/{model}/7/7/2015-01-01.npz", b"broken")
     with pytest.raises(Exception, match="2015-01-01"):

@@ -14,7 +14,7 @@ from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.catalogue import Catalogue
 from lambdas.adapters.channels.channel import Topics
 from lambdas.adapters.definitions import Definitions
-from lambdas.adapters.models import load_models
+from lambdas.adapters.models import names
 from lambdas.adapters.state import agreements, approvals, capture_states, leases, mutes, promises, windows, wishes
 from lambdas.adapters.state.approvals import Waiting
 from lambdas.adapters.state.capture_states import CaptureState
@@ -136,7 +136,7 @@ def test_more_models_than_a_batch_holds_get_a_message_each(world, monkeypatch):
     puts = [{"PutRequest": {"Item": champion | {"model": {"S": name}}}} for name in configs]
     for start in range(0, len(puts), 25):
         world.dynamodb.batch_write_item(RequestItems={TABLE: puts[start : start + 25]})
-    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue(configs, Definitions()))
+    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue(Definitions(configs), Definitions()))
     monkeypatch.setattr(fan_out, "MISSED_WINDOWS", 0)
     assert handler(load_event("schedule_judge_weekly"), CONTEXT) == {"due": 105, "sent": 105}
     assert world.waiting("performance") == 105
@@ -155,10 +155,10 @@ def test_each_hour_what_is_held_is_decided_again(world):
 def test_a_model_with_a_schedule_is_decided_each_hour(world, monkeypatch):
     policy = world.config.retraining.model_copy(update={"schedule": "cron(0 4 1 * ? *)"})
     config = world.config.model_copy(update={"retraining": policy})
-    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue({MODEL: config}, Definitions()))
+    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue(Definitions({MODEL: config}), Definitions()))
     assert handler(HOURLY, CONTEXT)["decide"] == 1
     watched = config.model_copy(update={"mode": "watch"})
-    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue({MODEL: watched}, Definitions()))
+    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue(Definitions({MODEL: watched}), Definitions()))
     assert handler(HOURLY, CONTEXT)["decide"] == 0
 
 
@@ -242,7 +242,7 @@ def test_an_endpoint_that_was_changed_deleted_or_not_compared_for_a_day_is_settl
 def test_at_night_every_model_is_settled(quiet):
     night = (NOW + timedelta(days=1)).replace(hour=3)
     compared(quiet, seen_at=night)
-    assert hour(quiet, night)["settle"] == len(load_models())
+    assert hour(quiet, night)["settle"] == len(names(BUCKET))
 
 
 def test_captures_are_looked_at_twice_a_day_and_each_hour_until_they_can_be_read(quiet):
@@ -257,5 +257,5 @@ def test_captures_are_looked_at_twice_a_day_and_each_hour_until_they_can_be_read
 
 def test_a_model_that_was_taken_away_gets_no_message(quiet, monkeypatch):
     leased(quiet)
-    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue({}, Definitions()))
+    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue(Definitions(), Definitions()))
     assert hour(quiet) == NOTHING

@@ -10,10 +10,10 @@ from kedge.alerts.holding import Mute
 from kedge.config.policies import QuietHours
 from kedge.instants import to_text
 from kedge.severity import Severity
-from lambdas.adapters import models
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import alert_episodes, mutes, standing
 from lambdas.adapters.telling import record_and_tell, tell_again
+from tests import deployed_models
 from tests.adapters.test_telling import desk, kept
 from tests.handlers.aws_world import MODEL, TABLE
 from tests.handlers.settle_world import hourly, settle_world
@@ -32,7 +32,7 @@ def world(monkeypatch):
 
 @pytest.fixture
 def quiet(monkeypatch):
-    config = models.load_model(MODEL)
+    config = deployed_models.config_of(MODEL)
     alerts = config.alerts.model_copy(update={"quiet_hours": QuietHours(start=22, end=6)})
     changed = {MODEL: config.model_copy(update={"alerts": alerts})}
     monkeypatch.setattr("lambdas.adapters.telling.find_model", lambda name, _bucket: changed.get(name))

@@ -7,7 +7,6 @@ import pytest
 
 from kedge.errors import EndpointBusyError
 from kedge.instants import from_text
-from lambdas.adapters.models import load_model
 from lambdas.adapters.release import experiments, trials
 from lambdas.adapters.state import under_way
 from lambdas.handlers import build_baseline, plan_release
@@ -34,10 +33,10 @@ def world(monkeypatch):
         properties = build_baseline.handler(CHALLENGER, CONTEXT)["package"]["CustomerMetadataProperties"]
         wrote = world.s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=b"judged", ChecksumAlgorithm="SHA256")
         world.staged = properties | {"kedge:artefact_sha256": wrote["ChecksumSHA256"]}
-        config = load_model(MODEL)
+        config = world.config
         release = config.release.model_validate({"strategy": "shadow", "shadow": {"days": 3, "share": 0.5}})
         shadowed = config.model_copy(update={"release": release})
-        monkeypatch.setattr(plan_release, "load_managed_model", lambda _name: shadowed)
+        monkeypatch.setattr(plan_release, "load_managed_model", lambda *_: shadowed)
         yield world
 
 
@@ -100,10 +99,10 @@ def test_a_copy_of_what_serves_gets_the_version_as_its_shadow(world):
 @pytest.fixture
 def divided(world, monkeypatch):
     """The YAML wants an A/B test."""
-    config = load_model(MODEL)
+    config = world.config
     policy = {"strategy": "ab", "ab": {"share": 0.3, "days": {"minimum": 2, "maximum": 5}}}
     ab = config.model_copy(update={"release": config.release.model_validate(policy)})
-    monkeypatch.setattr(plan_release, "load_managed_model", lambda _name: ab)
+    monkeypatch.setattr(plan_release, "load_managed_model", lambda *_: ab)
 
 
 def test_in_an_ab_test_the_version_is_a_production_variant_with_its_share(world, divided):

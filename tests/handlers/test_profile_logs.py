@@ -254,8 +254,8 @@ def test_a_quiet_run_lists_and_reads_each_day_once(world, bookings):
 
     world.s3.meta.events.register("provide-client-params.s3", note)
     run()
-    # The baseline and its schema once, and for each of three days its object and one listing.
-    assert sorted(calls) == ["GetObject"] * 5 + ["ListObjectsV2"] * 3
+    # The definition, the baseline and its schema once, and for each of three days its object and one listing.
+    assert sorted(calls) == ["GetObject"] * 6 + ["ListObjectsV2"] * 3
 
 
 def test_two_folds_interleaved_at_every_step_lose_and_double_nothing(world, bookings):

@@ -8,11 +8,12 @@ import pytest
 import time_machine
 
 from kedge.retraining.state import RetrainingStart
-from lambdas.adapters import clients, models
+from lambdas.adapters import clients
 from lambdas.adapters.bucket import history
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import windows
 from lambdas.handlers.send_digest import handler
+from tests import deployed_models
 from tests.adapters.bucket.test_history import report
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, TABLE, aws_world, moto_backend
 from tests.synthesised import example_models
@@ -37,7 +38,7 @@ def world(monkeypatch, tmp_path):
         ("mum", "fraud", "false"),
     ):
         (folder / f"{name}.yaml").write_text(yaml.replace(MODEL, name) + OTHERS % (team, wanted))
-    monkeypatch.setattr(models, "DIRECTORY", folder)
+    deployed_models.choose(monkeypatch, folder)
     with time_machine.travel(MONDAY, tick=False), aws_world(monkeypatch) as world:
         sns = boto3.client("sns")
         for variable, name in (("ALERT_TOPIC_ARN", "people"), ("EVENT_TOPIC_ARN", "programs")):

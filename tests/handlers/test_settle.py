@@ -97,7 +97,7 @@ def test_a_lease_whose_holder_has_ended_is_given_back(world):
     assert left(world) == []
 
 
-QUIET = ["dynamodb Query", "dynamodb Query", "sagemaker DescribeEndpoint"]
+QUIET = ["dynamodb Query", "dynamodb Query", "s3 GetObject", "sagemaker DescribeEndpoint"]
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def calls() -> Iterator[list[str]]:
             events.unregister("provide-client-params", hear)
 
 
-def test_a_quiet_hour_costs_three_calls(world):
+def test_a_quiet_hour_costs_four_calls(world):
     promote(world)
     world.serve(OLD)
     assert hourly(time=to_text(NOON))["verdict"] == "agreed"

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from kedge.errors import LabelsUnfoldedError
-from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.training import training_data
@@ -21,6 +20,7 @@ from lambdas.steps import fold_labels as label_folding
 from lambdas.steps.point_in_time import Athena
 from lambdas.steps.retraining_run import RetrainingRun
 from lambdas.steps.training_rows.training_history import Workplace, gather
+from tests import deployed_models
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, ROLE, SNAPSHOT_ENVIRONMENT, TABLE, TRAINER, aws_world
 from tests.handlers.bookings import answer, load_bookings, publish_labels
 from tests.handlers.labels import folded
@@ -59,7 +59,7 @@ def initial_rows(world, *, vouched: bool = True) -> None:
 
 
 def first_rows() -> pa.Table:
-    names = [feature.name for feature in load_model(MODEL).features]
+    names = [feature.name for feature in deployed_models.config_of(MODEL).features]
     return load_bookings("2015-07-01", "2015-10-01").select(["id", "timestamp", *names, "label"])
 
 
@@ -386,7 +386,7 @@ def test_a_pipeline_is_told_where_the_rows_are_and_no_earlier_training_is_used(w
         update={"pipeline": "mine", "pipeline_parameters": {"Rows": "train_uri", "Run": "run"}}
     )
     config = world.config.model_copy(update={"training": training})
-    monkeypatch.setattr("lambdas.handlers.snapshot_data.load_managed_model", lambda _: config)
+    monkeypatch.setattr("lambdas.handlers.snapshot_data.load_managed_model", lambda *_: config)
     answered = run()
     assert answered["verdict"] == "READY", answered["reasons"]
     asked = answered["pipeline"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +16,8 @@ from offline.account import Account
 from tests.adapters.state_table import make_state_table
 from tests.handlers.aws_world import BUCKET, MODEL, SNAPSHOT_ENVIRONMENT, TABLE
 from tests.handlers.large_history import write_history
-from tests.handlers.memory_watch import ROOT, run_apart
+from tests.handlers.memory_watch import run_apart
+from tests.synthesised import EXAMPLE, example_models
 
 DAYS, WANTED = 365, 20_000
 YEAR = date(2016, 1, 1)
@@ -27,6 +26,8 @@ MORE = f"""
 labels: {{label_horizon_days: 3, athena_from_bytes: 0}}
 training: {{window_days: 400, class_ratio_max: 1, maximum_rows: {WANTED}, maximum_holdout_rows: 5000}}
 """
+# Athena selects the model's rows.
+YAML = (example_models() / EXAMPLE).read_text() + MORE
 ENVIRONMENT = SNAPSHOT_ENVIRONMENT | {
     "DATA_BUCKET": BUCKET,
     "STATE_TABLE": TABLE,
@@ -40,6 +41,7 @@ def account(monkeypatch, tmp_path):
     with Account(start=datetime(2017, 1, 3, tzinfo=UTC), directory=tmp_path / "account") as account:
         place = {"LocationConstraint": account.region}
         account.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+        account.client("s3").put_object(Bucket=BUCKET, Key=f"deployed/{EXAMPLE}", Body=YAML.encode())
         make_state_table(account.client("dynamodb"), TABLE)
         result = {"ResultConfiguration": {"OutputLocation": f"s3://{BUCKET}/athena/queries/"}}
         account.client("athena").create_work_group(Name="kedge", Configuration=result)
@@ -51,22 +53,12 @@ def account(monkeypatch, tmp_path):
         server.close()
 
 
-def code_of(place: Path) -> Path:
-    """The function's code with a model that Athena selects the rows of."""
-    for name in ("kedge", "lambdas", "report"):
-        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (place / "models").mkdir()
-    yaml = (ROOT / "models" / f"{MODEL}.yaml").read_text() + MORE
-    (place / "models" / f"{MODEL}.yaml").write_text(yaml)
-    return place
-
-
-def snapshot(account: Account, code: Path, rows_a_day: int) -> dict[str, Any]:
+def snapshot(account: Account, rows_a_day: int) -> dict[str, Any]:
     """The answer and the peak of a retraining over a year of so many rows a day."""
-    s3, config = account.client("s3"), parse_model_config((code / "models" / f"{MODEL}.yaml").read_text(), source="m")
+    s3, config = account.client("s3"), parse_model_config(YAML, source="m")
     put = lambda key, body: s3.put_object(Bucket=BUCKET, Key=key, Body=body)  # noqa: E731
     write_history(put, config, first=YEAR, days=DAYS, rows_a_day=rows_a_day)
-    found = run_apart("snapshot_data", EVENT | {"run": f"run-{rows_a_day}"}, code=code)
+    found = run_apart("snapshot_data", EVENT | {"run": f"run-{rows_a_day}"})
     assert found["error"] is None, found["error"]
     assert found["answer"]["verdict"] == "READY", found["answer"]["reasons"]
     return found
@@ -74,11 +66,10 @@ def snapshot(account: Account, code: Path, rows_a_day: int) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("few", "many"), [(150, 600), (500, 5000)])
-def test_a_year_takes_no_more_memory_the_more_rows_it_has(account, tmp_path, few, many):
-    (tmp_path / "code").mkdir()
-    code, peaks = code_of(tmp_path / "code"), []
+def test_a_year_takes_no_more_memory_the_more_rows_it_has(account, few, many):
+    peaks = []
     for rows_a_day in (few, many):
-        found = snapshot(account, code, rows_a_day)
+        found = snapshot(account, rows_a_day)
         taken = found["answer"]["snapshot"]
         assert (taken["train_rows"], taken["holdout_rows"]) == (WANTED, 5000)
         peaks.append(found["mib"])

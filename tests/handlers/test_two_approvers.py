@@ -24,7 +24,7 @@ def at(minute):
 def registry(world, monkeypatch):  # noqa: F811
     """The model wants two; `says` lets the registry answer who changed the package last, and with which comment."""
     wanting = world.config.model_copy(update={"approval": ApprovalPolicy(approvers=2)})
-    monkeypatch.setattr(start_release, "load_models", lambda: {wanting.model: wanting})
+    monkeypatch.setattr(start_release, "load_models", lambda _: {wanting.model: wanting})
     found, real = {}, world.sagemaker.describe_model_package
 
     def describe(**request):

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from lambdas.adapters import models
 from lambdas.adapters.bucket import days
 from lambdas.handlers import detect_drift, measure_performance, profile_logs, watch_captures, watch_monitor
+from tests import deployed_models
 from tests.handlers.aws_world import BUCKET, CONTEXT
 from tests.handlers.bookings import load_bookings, publish_labels
 from tests.handlers.monitor_world import MODEL, capture_line, load_event, message, monitor_world, scored
@@ -24,7 +24,7 @@ def world(monkeypatch, tmp_path):
     text = (ROOT / "models" / f"{MODEL}.yaml").read_text()
     text = text.replace(f"  name: {MODEL}\n", f"  name: {MODEL}\n  variants: [{', '.join(VARIANTS)}]\n", 1)
     (tmp_path / f"{MODEL}.yaml").write_text(f"{text}mode: watch\n")
-    monkeypatch.setattr(models, "DIRECTORY", tmp_path)
+    deployed_models.choose(monkeypatch, tmp_path)
     with monitor_world(monkeypatch) as world:
         world.freeze()
         world.promote(datetime(2015, 10, 1, tzinfo=UTC))

@@ -13,9 +13,9 @@ from kedge.instants import from_text, to_text
 from kedge.release.proof import CaptureFound
 from lambdas.adapters import clients
 from lambdas.adapters.captures import captured_answers
-from lambdas.adapters.models import load_model
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.handlers import watch_canary
+from tests import deployed_models
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, aws_world, moto_backend
 from tests.handlers.champions import promote
 
@@ -303,6 +303,6 @@ def late_answer(score: str) -> str:
         side: {"observedContentType": "text/csv", "mode": "X", "data": text, "encoding": "CSV"}
         for side, text in sides.items()
     }
-    data["endpointInput"]["data"] = ",".join("1" for _ in load_model(MODEL).features)
+    data["endpointInput"]["data"] = ",".join("1" for _ in deployed_models.config_of(MODEL).features)
     meta = {"eventId": "late", "inferenceTime": to_text(STARTED + timedelta(minutes=19))}
     return json.dumps({"captureData": data, "eventMetadata": meta, "eventVersion": "0"})

@@ -14,7 +14,6 @@ from kedge.instants import from_text, to_text
 from kedge.labels.fold import in_schema, label_schema
 from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID
 from lambdas.adapters.bucket import label_days, layout
-from lambdas.adapters.models import load_model
 from lambdas.adapters.release import experiments
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.experiments import Experiment
@@ -22,6 +21,7 @@ from lambdas.adapters.state import approvals
 from lambdas.adapters.state.approvals import Waiting
 from lambdas.handlers import watch_experiment
 from lambdas.steps.release import trial_look
+from tests import deployed_models
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, TABLE, aws_world
 
 BEGAN = from_text("2016-02-11T12:00:00Z")
@@ -32,13 +32,13 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def world(monkeypatch):
     with aws_world(monkeypatch) as world:
-        shadowed = load_model(MODEL).model_copy(update={"release": policy(days=1, minimum_rows=50)})
-        monkeypatch.setattr(watch_experiment, "load_model", lambda _name: shadowed)
+        shadowed = world.config.model_copy(update={"release": policy(days=1, minimum_rows=50)})
+        monkeypatch.setattr(watch_experiment, "load_model", lambda *_: shadowed)
         yield world
 
 
 def policy(**shadow):
-    config = load_model(MODEL)
+    config = deployed_models.config_of(MODEL)
     return config.release.model_validate({"strategy": "shadow", "shadow": shadow})
 
 
@@ -219,14 +219,14 @@ CHALLENGER = "kedge-challenger-v2"
 @pytest.fixture
 def divided(world, monkeypatch, tried):
     """The same version answers a half of the requests; its refunds must not rise."""
-    config = load_model(MODEL)
+    config = world.config
     ab = {"share": 0.5, "days": {"minimum": 1, "maximum": 2}, "minimum_rows": 100}
     sections = {
         "release": config.release.model_validate({"strategy": "ab", "ab": ab}),
         "labels": config.labels.model_copy(update={"fields": ("refund",)}),
         "business": (BusinessFigure(name="refunds", label_field="refund", better="lower"),),
     }
-    monkeypatch.setattr(watch_experiment, "load_model", lambda _name: config.model_copy(update=sections))
+    monkeypatch.setattr(watch_experiment, "load_model", lambda *_: config.model_copy(update=sections))
     experiments.save(world.dynamodb, TABLE, MODEL, replace(tried, strategy="ab", share=0.5))
 
 
@@ -287,9 +287,9 @@ def test_a_request_that_both_answered_is_nobodys(world, divided):
 def test_an_equal_version_is_proved_if_the_gate_has_a_rule_for_what_asked_for_it(
     world, monkeypatch, divided, trigger, verdict
 ):
-    found = watch_experiment.load_model(MODEL)
+    found = watch_experiment.load_model(MODEL, BUCKET)
     rule = found.gate.model_validate({"non_inferior": {"margin": 0.3}})
-    monkeypatch.setattr(watch_experiment, "load_model", lambda _name: found.model_copy(update={"gate": rule}))
+    monkeypatch.setattr(watch_experiment, "load_model", lambda *_: found.model_copy(update={"gate": rule}))
     arn = world.register(properties={"kedge:triggers": trigger})
     experiments.save(world.dynamodb, TABLE, MODEL, replace(seen(world), package_arn=arn))
     answer(world, skill=0.3)

@@ -11,7 +11,6 @@ from kedge.errors import WatchedModelError
 from kedge.instants import to_text
 from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters import models
 from lambdas.adapters.bucket import days
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
@@ -26,6 +25,7 @@ from lambdas.handlers import (
     watch_captures,
     watch_monitor,
 )
+from tests import deployed_models
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, REGION, TABLE
 from tests.handlers.bookings import load_bookings
 from tests.handlers.monitor_world import MODEL, load_event, message, monitor_world, scored
@@ -42,7 +42,7 @@ def world(monkeypatch, tmp_path):
     text = (ROOT / "models" / f"{MODEL}.yaml").read_text()
     text += f"mode: watch\ncapture: {{uri: 's3://{THEIRS}/{PREFIX}', sampling_percentage: 20}}\n"
     (tmp_path / f"{MODEL}.yaml").write_text(text)
-    monkeypatch.setattr(models, "DIRECTORY", tmp_path)
+    deployed_models.choose(monkeypatch, tmp_path)
     machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:kedge-release"
     monkeypatch.setenv("RELEASE_MACHINE_ARN", machine)
     monkeypatch.setenv("RETRAIN_MACHINE_ARN", machine.replace("release", "retrain"))
@@ -60,7 +60,8 @@ def managed(world, monkeypatch, tmp_path):
     place.mkdir()
     text = (tmp_path / f"{MODEL}.yaml").read_text()
     (place / f"{MODEL}.yaml").write_text(text.replace("mode: watch", "mode: manage"))
-    monkeypatch.setattr(models, "DIRECTORY", place)
+    deployed_models.choose(monkeypatch, place)
+    deployed_models.put_all(world.s3, BUCKET)
     return world
 
 

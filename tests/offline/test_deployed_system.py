@@ -1,5 +1,6 @@
 """The templates that `app.py` synthesises deploy into the account, whole, and their functions run."""
 
+import json
 import re
 import shutil
 from datetime import UTC, datetime
@@ -103,10 +104,9 @@ def test_a_second_deployment_touches_only_what_changed_and_loses_nothing(changed
     after = touched(deployed)
     new = {happened: ids - before.get(happened, set()) for happened, ids in after.items()}
     new = {happened: ids for happened, ids in new.items() if ids and "Stack " not in happened}
-    # The models' files are part of each function's code, the release machine's policy names their endpoints, and a table of the
-    # history lists them.
+    # The release machine's policy names the models' endpoints, and a table of the history lists them.
     assert {happened.split()[0] for happened in new if "UPDATE" in happened} == {
-        "AWS::Lambda::Function",
+        "Custom::KedgeDefinitions",
         "AWS::IAM::Policy",
         "AWS::Glue::Table",
     }
@@ -114,8 +114,8 @@ def test_a_second_deployment_touches_only_what_changed_and_loses_nothing(changed
     # Its monitors' alarms are those of its list of addresses, which was there.
     assert {happened.split()[0] for happened in new if "CREATE" in happened} == {"AWS::SageMaker::ModelPackageGroup"}
     assert not any("DELETE" in happened or "FAILED" in happened for happened in after)
-    assert {"bake_minutes: 50" in path.read_text() for path in _yamls(deployed)} == {True}
-    assert sources(deployed) != code
+    assert "bake_minutes: 50" in definition(deployed)
+    assert sources(deployed) == code
     assert deployed.client("dynamodb").get_item(TableName=table, Key=item)["Item"] == item
     assert deployed.client("s3").get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
     assert {s["StackStatus"] for s in deployed.client("cloudformation").describe_stacks()["Stacks"]} == {
@@ -124,9 +124,64 @@ def test_a_second_deployment_touches_only_what_changed_and_loses_nothing(changed
     }
 
 
-def _yamls(account) -> list[Path]:
-    found = [root / "models" / f"{MODEL}.yaml" for root in sources(account).values()]
-    return [path for path in found if path.exists()]
+def definition(account) -> str:
+    """The model's YAML as the functions read it."""
+    return stored(account, f"deployed/{MODEL}.yaml")
+
+
+def stored(account, key) -> str:
+    """An object of the data bucket."""
+    buckets = physical(account, "AWS::S3::Bucket")
+    (bucket,) = [name for where, name in buckets.items() if where.startswith("KedgeStorage/Data")]
+    return account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+
+
+def yaml_changed(directory: Path, before: str, after: str) -> Path:
+    """The assembly of the example with a few words of its YAML changed."""
+    models = directory / "models"
+    shutil.copytree(example_models(), models)
+    text = (models / f"{MODEL}.yaml").read_text()
+    assert before in text
+    (models / f"{MODEL}.yaml").write_text(text.replace(before, after))
+    build_app(directory / "cdk.out", models).synth()
+    return directory / "cdk.out"
+
+
+def test_one_changed_yaml_touches_one_resource_and_is_followed_from_the_next_tick_on(deployed, tmp_path_factory):
+    (fan_out,) = [name for name in physical(deployed, "AWS::Lambda::Function").values() if "FanOut" in name]
+    tick = {"step": "judge", "cadence": "daily", "time": "2015-10-01T02:00:00Z"}
+    assert deployed.invoke_function(fan_out, tick) == {"due": 0, "sent": 0}
+    before, calls = touched(deployed), len(deployed.calls)
+    assembled = yaml_changed(tmp_path_factory.mktemp("daily"), "judge: weekly", "judge: daily")
+    deployed.deploy(assembled)
+    after = touched(deployed)
+    new = {happened: ids - before.get(happened, set()) for happened, ids in after.items()}
+    changed = {happened: ids for happened, ids in new.items() if ids and "Stack " not in happened}
+    assert changed == {
+        "Custom::KedgeDefinitions UPDATE_IN_PROGRESS": {"Definitions"},
+        "Custom::KedgeDefinitions UPDATE_COMPLETE": {"Definitions"},
+    }
+    # Whose definitions they are, the listing, what is kept of all (for the digests, then for what they say) and the asset are read; the
+    # definition is written, and what is kept of all.
+    mine = [call.operation for call in deployed.calls[calls:] if "DefineModels" in call.role_arn]
+    assert sorted(mine) == [*["GetObject"] * 3, "HeadObject", "ListObjectsV2", "PutObject", "PutObject"]
+    assert deployed.invoke_function(fan_out, tick) == {"due": 1, "sent": 0}
+
+
+def test_a_definition_that_the_functions_refuse_fails_no_deployment_and_is_told(deployed, tmp_path_factory):
+    """A rollback brings back texts of another version's: a refusal would leave the stack where only support leads out."""
+    assembled = yaml_changed(tmp_path_factory.mktemp("broken"), "bake_minutes: 60", "bake_minutes: 50")
+    # As if the asset had been written by another version than the function is of.
+    (asset,) = [path for path in assembled.glob("asset.*.json") if "bake_minutes" in path.read_text()]
+    asset.write_text(asset.read_text().replace("bake_minutes", "bake_hours"))
+    deployed.deploy(assembled)
+    assert "bake_hours" in definition(deployed)
+    (watch,) = [name for name in physical(deployed, "AWS::Lambda::Function").values() if "WatchMonitor" in name]
+    deployed.invoke_function(watch, {"time": "2015-10-01T02:00:00Z"})
+    (rings,) = json.loads(stored(deployed, "watch/ringing.json"))["bundles"]
+    assert (rings["cause"], rings["models"]) == ("BrokenDefinitions", [MODEL])
+    deployed.deploy(assembly())
+    assert "bake_minutes: 60" in definition(deployed)
 
 
 def test_a_model_that_goes_takes_its_alarms_and_leaves_its_packages(changed, deployed):

@@ -11,9 +11,11 @@ CUSTOM = ("Custom::", "AWS::CloudFormation::CustomResource")
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_no_stack_has_a_custom_resource(stack):
-    kinds = {resource["Type"] for resource in template(stack)["Resources"].values()}
-    assert not [kind for kind in kinds if kind.startswith(CUSTOM)]
+def test_the_one_custom_resource_is_our_own(stack):
+    """CDK's helpers bring functions and roles of their own, which nobody here has read."""
+    kinds = [resource["Type"] for resource in template(stack)["Resources"].values()]
+    expected = ["Custom::KedgeDefinitions"] if stack == "KedgeModels-1" else []
+    assert [kind for kind in kinds if kind.startswith(CUSTOM)] == expected
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -24,9 +24,10 @@ def below(statement):
     return sorted(each["Fn::Join"][1][-1] for each in resources)
 
 
-def test_two_functions_delete_each_below_its_own_prefixes():
+def test_three_functions_delete_each_below_its_own_prefixes():
     assert {name: [below(each) for each in found] for name, found in deleting().items()} == {
         "keep_history": [["/history/*"]],
+        "define_models": [["/deployed/*"]],
         "expire_captures": [["/capture/*", "/logs/*"]],
     }
 

@@ -41,7 +41,8 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
     kept = {
         path.split("/")[0] + "/" + config["Properties"]["FunctionName"]["Ref"]
         for path, config in resources("AWS::Lambda::EventInvokeConfig").items()
-        if config["Properties"]["DestinationConfig"]["OnFailure"]
+        # `define_models` tells CloudFormation what failed.
+        if "OnFailure" in config["Properties"].get("DestinationConfig", {})
     }
     names = {path for path in resources("AWS::Lambda::Function") if path in kept}
     assert {path.split("/")[1].rstrip("0123456789ABCDEF") for path in names} == {

@@ -1,37 +1,35 @@
+import json
+import shutil
 import tarfile
 from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
 
-from lambdas.adapters import models
 from stacks.parts.layers import LAYERS
 from stacks.parts.packages import LayersMissingError, prepare_packages
 from stacks.parts.workshop import pack_training_source
-from tests.synthesised import ROOT, example_models
+from tests.synthesised import EXAMPLE, ROOT, example_models
 
 
-def test_functions_hold_the_rooms_that_they_run_and_the_models_they_watch():
+def test_functions_hold_the_rooms_that_they_run_and_no_model():
     packages = prepare_packages(models_directory=example_models(), layers="placeholder")
-    assert {path.name for path in packages.code_directory.iterdir()} == {"kedge", "lambdas", "report", "models"}
-    assert (packages.code_directory / "models" / "hotel-cancellations.yaml").is_file()
+    assert {path.name for path in packages.code_directory.iterdir()} == {"kedge", "lambdas", "report"}
     assert not list(packages.code_directory.rglob("*.pyc"))
 
 
-def test_the_models_of_the_package_are_read_at_once_as_their_yaml_says(tmp_path):
-    directory = tmp_path / "models"
-    directory.mkdir()
-    found = [path for path in (ROOT / "tests" / "end_to_end" / "models").glob("*.yaml")]
-    for path in (*found, ROOT / "models" / "hotel-cancellations.yaml"):
-        (directory / path.name).write_text(path.read_text())
-    assert len(found) > 1
-    staged = (
-        prepare_packages(models_directory=directory, layers="placeholder", build=tmp_path).code_directory / "models"
-    )
-    at_once = models.load_models(staged)
-    assert at_once == models.load_models(directory)
-    (staged / models.PARSED).unlink()
-    assert at_once == models.load_models(staged)
+def test_the_definitions_are_one_file_that_holds_each_models_yaml_and_changes_with_it(tmp_path):
+    shutil.copytree(example_models(), tmp_path / "models")
+
+    def staged():
+        return prepare_packages(models_directory=tmp_path / "models", layers="placeholder", build=tmp_path)
+
+    first, yaml = staged(), tmp_path / "models" / EXAMPLE
+    assert json.loads(first.definitions.read_text()) == {"hotel-cancellations": yaml.read_text()}
+    assert staged().definitions == first.definitions
+    yaml.write_text(f"{yaml.read_text()}# a comment\n")
+    assert staged().definitions != first.definitions
+    assert staged().code_directory == first.code_directory
 
 
 def test_the_same_sources_are_staged_into_the_same_directory():

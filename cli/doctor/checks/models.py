@@ -1,4 +1,4 @@
-"""Whether the YAML files and the deployment name the same models, and whether each served model is still judged."""
+"""Whether the YAML files, the deployment and the bucket name the same models, and whether each served model is still judged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from cli.smoke.model import MODEL as SMOKE
 from kedge.alerts.ringing import CAUSES
 from kedge.config.model import ModelConfig
 from kedge.retraining.state import RetrainingStart
+from lambdas.adapters import definitions
 from lambdas.adapters.bucket import layout
+from lambdas.adapters.models import DEPLOYED
 from lambdas.adapters.state import champions, progress, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.stage import current
@@ -24,13 +26,14 @@ JUDGEMENT_AGE_CADENCES_MAX = CAUSES["JudgementAgeCadences"].at_least
 
 
 def check(installation: Installation) -> Iterator[Finding]:
-    """Compare the two lists, then look at each model's champion and its last judgement."""
+    """Compare the lists, then look at each model's champion and its last judgement."""
     for problem in installation.model_files_problems:
         yield failed("models", problem, "kedge models validate")
     deployed = [current().plain(group.physical_id.rpartition("/")[2]) for group in installation.resources(GROUP)]
     if not installation.stacks:
         return
     yield from same_models(deployed, list(installation.models))
+    yield from as_they_were_written(installation, deployed)
     dynamodb, table = installation.client("dynamodb"), installation.deployment.table
     for name, config in installation.models.items():
         if name in deployed:
@@ -60,6 +63,18 @@ def same_models(deployed: list[str], described: list[str]) -> Iterator[Finding]:
     for name in sorted({*deployed} - {*described}):
         remedy = f"bring {name}.yaml back, or make deploy to have the model's alarms removed"
         yield warning(name, f"the model is deployed, and the folder of the YAML files has no {name}.yaml", remedy)
+
+
+def as_they_were_written(installation: Installation, deployed: list[str]) -> Iterator[Finding]:
+    """Whether the definitions in the bucket are those that the last deployment wrote: the functions follow what lies there."""
+    bucket, place = installation.deployment.bucket, f"s3://{installation.deployment.bucket}/{DEPLOYED.prefix}"
+    found = definitions.stored(installation.client("s3"), bucket, DEPLOYED)
+    remedy = "change any YAML in models/, a comment is enough, and make deploy"
+    for name in sorted({*deployed} - found.keys()):
+        yield failed(name, f"the model is deployed, and {place}{name}.yaml is gone: nothing is done for it", remedy)
+    for name, (_, digest) in found.items():
+        if digest is None:
+            yield warning(name, f"{place}{name}.yaml is not as the last deployment wrote it", remedy)
 
 
 def judgement(config: ModelConfig, champion: Champion | None, judged: datetime | None, now: datetime) -> Finding:

@@ -21,15 +21,13 @@ MANIFEST, GATE, STAGED, APPROVAL_REQUEST = "manifest.json", "gate.json", "baseli
 LINEAGE, GATE_PAGE, STAGING = "lineage.json", "gate.html", "staging.json"
 # In the folder of a window: what was measured; and what was judged on the side, once.
 PERFORMANCE, ASIDE_DRIFT = "performance.json", "drift.json"
+# The YAML of adopted models, which people write.
 DEFINITIONS = "models/"
+# That of deployed models, which a deployment alone writes: whoever may write the other cannot make Kedge change an endpoint.
+DEPLOYED_DEFINITIONS = "deployed/"
 # What every model's captures lie below, and every model's timeline.
 CAPTURES = "capture/"
 TIMELINES = "audit/"
-
-
-def definition_key(model: str) -> str:
-    """The YAML of an adopted model that needs no deployment."""
-    return f"{DEFINITIONS}{model}.yaml"
 
 
 def ringing_key() -> str:

@@ -17,8 +17,8 @@ _ABSENT = ("NoSuchKey", "404", "NotFound")
 _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 # As many as S3 deletes in one call.
 _DELETED_AT_ONCE = 1000
-# The metadata by which a conditional write knows its own object.
-_OWNER = "kedge-owner"
+# The metadata by which who wrote an object knows it again.
+OWNER = "kedge-owner"
 
 
 def list_objects(s3: Any, bucket: str, prefix: str, *, start_after: str = "") -> dict[str, str]:
@@ -84,12 +84,10 @@ def replace(
     condition = {"IfMatch": etag} if etag is not None else {"IfNoneMatch": "*"}
     owner = uuid.uuid4().hex
     try:
-        s3.put_object(
-            Bucket=bucket, Key=key, Body=body, ContentType=content_type, Metadata={_OWNER: owner}, **condition
-        )
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type, Metadata={OWNER: owner}, **condition)
     except ClientError as error:
         if error.response["Error"]["Code"] in (*_REFUSED, *_ABSENT):
-            return _owner_of(s3, bucket, key) == owner
+            return owner_of(s3, bucket, key) == owner
         raise
     return True
 
@@ -115,12 +113,13 @@ def delete_unchanged(s3: Any, bucket: str, etags: Mapping[str, str]) -> list[str
     return kept
 
 
-def _owner_of(s3: Any, bucket: str, key: str) -> str | None:
+def owner_of(s3: Any, bucket: str, key: str) -> str | None:
+    """Who wrote an object, where it says so; None where it does not, or is not there."""
     try:
         metadata = s3.head_object(Bucket=bucket, Key=key)["Metadata"]
     except ClientError as error:
         if error.response["Error"]["Code"] in _ABSENT:
             return None
         raise
-    owner: str | None = metadata.get(_OWNER)
+    owner: str | None = metadata.get(OWNER)
     return owner

@@ -89,7 +89,7 @@ def refusal(model: str, desk: Desk) -> str | None:
     """Why the model is not retrained, and what to do; None where it may be."""
     config = find_model(model, desk.bucket)
     if config is None:
-        known = ", ".join(sorted(models.load_models())) or "none"
+        known = ", ".join(sorted(models.names(desk.bucket))) or "none"
         return f"no model is named {model}; deployed models are: {known}. Correct detail.model of the event"
     if config.mode == "watch":
         return str(WatchedModelError(model=model))

@@ -9,7 +9,7 @@ from kedge.errors import LeaseHeldError
 from kedge.retraining.line import LINE, held_in_line
 from kedge.retraining.state import Held
 from lambdas.adapters import clients
-from lambdas.adapters.models import find_deployed
+from lambdas.adapters.models import names
 from lambdas.adapters.state import leases, state_items, wishes
 from lambdas.adapters.state.leases import Lease
 from lambdas.adapters.times import wall_clock
@@ -52,7 +52,7 @@ class StartPlaces:
     def _waiting(self) -> dict[str, float]:
         waiting = state_items.load_waiting(clients.dynamodb(), self.table, state_items.DECIDE)
         # What waits of a model that was taken away stands before nobody.
-        held = wishes.load_held(clients.dynamodb(), self.table, sorted(name for name in waiting if find_deployed(name)))
+        held = wishes.load_held(clients.dynamodb(), self.table, sorted(waiting & names(self.bucket)))
         return {name: one.loss_a_day for name, one in held.items() if one.hold == LINE}
 
     def _free(self) -> Iterable[str]:

@@ -7,8 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli.operator import operations
-from lambdas.adapters import clients, models
+from lambdas.adapters import clients
 from lambdas.adapters.bucket.timeline import load_timeline
+from tests import deployed_models
 from tests.handlers.aws_world import BUCKET, MODEL, aws_world
 from tests.synthesised import example_models, reachable_models
 
@@ -18,8 +19,8 @@ ACT = {"by": "ann", "reason": "seen"}
 
 @pytest.fixture
 def deployment(monkeypatch):
+    deployed_models.choose(monkeypatch, reachable_models())
     with aws_world(monkeypatch):
-        monkeypatch.setattr(models, "DIRECTORY", reachable_models())
         called = []
         caller = SimpleNamespace(name="ann", time=NOW)
         yield SimpleNamespace(
@@ -43,7 +44,7 @@ def test_an_act_that_takes_care_of_the_model_is_told(deployment, kind, told):
 
 
 def test_where_only_mail_is_used_nobody_is_called(deployment, monkeypatch):
-    monkeypatch.setattr(models, "DIRECTORY", example_models())
+    deployed_models.choose(monkeypatch, example_models())
     operations._record(deployment, MODEL, "paused", ACT)
     assert deployment.called == []
 

@@ -6,7 +6,8 @@ import pytest
 
 from cli.operator.approving import approve
 from cli.refusals import BadInputError
-from lambdas.adapters import clients, models
+from lambdas.adapters import clients
+from tests import deployed_models
 from tests.handlers.aws_world import BUCKET, MODEL, aws_world
 from tests.synthesised import example_models
 
@@ -34,7 +35,8 @@ def test_a_version_is_approved_in_the_persons_name(world, deployment):
 def test_where_two_must_approve_it_says_what_is_still_missing(world, deployment, monkeypatch, tmp_path):
     yaml = (example_models() / f"{MODEL}.yaml").read_text(encoding="utf-8")
     (tmp_path / f"{MODEL}.yaml").write_text(f"{yaml}\napproval: {{approvers: 2}}\n", encoding="utf-8")
-    monkeypatch.setattr(models, "DIRECTORY", tmp_path)
+    deployed_models.choose(monkeypatch, tmp_path)
+    deployed_models.put_all(world.s3, BUCKET)
     world.register(status="Approved")
     assert "released once two people have approved it" in approve(deployment, MODEL, "1", "me too")
 

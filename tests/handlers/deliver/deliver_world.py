@@ -13,13 +13,14 @@ from typing import Any
 import boto3
 
 from kedge.alerts.routing import severity_of
-from lambdas.adapters import clients, models, secrets
+from lambdas.adapters import clients, secrets
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.channels import programs, sending
 from lambdas.adapters.channels.channel import Alert, Topics
 from lambdas.handlers import deliver
 from offline.delivery import chat
 from stacks.chat_rooms import ROOM
+from tests import deployed_models
 from tests.handlers.aws_world import CONTEXT, MODEL, REGION, aws_world, moto_backend
 from tests.handlers.deliver.services import SECRETS, Services, serving
 from tests.synthesised import reachable_models
@@ -158,7 +159,7 @@ def deliver_world(
     monkeypatch: Any, folder: Path, directory: Callable[[], Path] = reachable_models
 ) -> Iterator[DeliverWorld]:
     """Everything, with the secrets in Secrets Manager and a second of patience."""
-    monkeypatch.setattr(models, "DIRECTORY", directory())
+    deployed_models.choose(monkeypatch, directory())
     monkeypatch.setattr(sending, "SECONDS_MAX", 1)
     secrets.forget()
     with serving(folder, monkeypatch) as services, aws_world(monkeypatch):

@@ -12,7 +12,7 @@ from lambdas.adapters.bucket.history import load_history
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.catalogue import find_model
 from lambdas.adapters.channels.sending import Reply
-from lambdas.adapters.models import load_models
+from lambdas.adapters.models import load_model
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, TABLE
 from tests.handlers.deliver.deliver_world import CHANNELS, MONDAY, WEEK, deliver_world, failed, window
 from tests.handlers.deliver.services import SECRETS
@@ -449,4 +449,4 @@ def test_with_little_time_left_a_message_is_left_for_the_next_run(world, monkeyp
 
 
 def test_the_owner_comes_from_the_team(world):
-    assert load_models()[MODEL].owner.team == "risk"
+    assert load_model(MODEL, BUCKET).owner.team == "risk"

@@ -8,8 +8,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.adapters import clients
 from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.models import load_model
 from stacks.chat_rooms import ROOM
-from tests.handlers.aws_world import MODEL, REGION
+from tests.handlers.aws_world import BUCKET, MODEL, REGION
 from tests.handlers.deliver.deliver_world import MONDAY, deliver_world, failed, window
 from tests.synthesised import models_in_rooms
 
@@ -21,10 +22,8 @@ CHATS = ("slack", "teams")
 @pytest.fixture
 def world(monkeypatch, tmp_path):
     with deliver_world(monkeypatch, tmp_path, models_in_rooms) as world:
-        from lambdas.adapters.models import load_models
-
         for channel in CHATS:
-            boto3.client("sns").create_topic(Name=ROOM + load_models()[MODEL].owner.room(channel))
+            boto3.client("sns").create_topic(Name=ROOM + load_model(MODEL, BUCKET).owner.room(channel))
         yield world
 
 

@@ -9,17 +9,17 @@ import pyarrow.parquet as pq
 from kedge.profile.day import DayProfile, encode_day
 from kedge.window_sql.joined import JoinedRows
 from lambdas.adapters import athena_joins
-from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
 from lambdas.steps.measuring.join_window import measured_columns
+from tests import deployed_models
 from tests.label_joins import answered, labelled
 
 MODEL = "hotel-cancellations"
 START = datetime(2016, 1, 4, 6, tzinfo=UTC)
 END = datetime(2016, 1, 6, 18, tzinfo=UTC)
 COLUMNS = ("prediction", "lead_time", "market_segment")
-CONFIG = load_model(MODEL)
+CONFIG = deployed_models.config_of(MODEL)
 SCHEMA = JoinedRows(CONFIG, tuple(measured_columns(CONFIG)), "", "", "", "", END).schema
 
 
