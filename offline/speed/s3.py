@@ -15,6 +15,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlparse
@@ -34,34 +35,45 @@ PAGE = 1000  # objects, as S3 returns them at most
 
 
 class IndexedKeys(_VersionedKeyStore):
-    """A bucket's objects by key, with the keys' names in order."""
+    """A bucket's objects by key, with the keys' names in order.
+
+    Functions write several objects at once: between a look at the names and what follows from it another thread would move them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
+        self._one_at_a_time = RLock()
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if key not in self:
-            insort(self.names, key)
-        super().__setitem__(key, value)
+        with self._one_at_a_time:
+            if key not in self:
+                insort(self.names, key)
+            super().__setitem__(key, value)
 
     def setlist(self, key: Any, list_: Any) -> None:
         """Replace all versions of an object."""
-        if key not in self:
-            insort(self.names, key)
-        kept = {id(version) for version in list_}
-        for version in self.getlist(key, []):
-            if id(version) not in kept and isinstance(version, FakeKey):
-                version.dispose()
-        dict.__setitem__(self, key, list_)
+        with self._one_at_a_time:
+            if key not in self:
+                insort(self.names, key)
+            kept = {id(version) for version in list_}
+            for version in self.getlist(key, []):
+                if id(version) not in kept and isinstance(version, FakeKey):
+                    version.dispose()
+            dict.__setitem__(self, key, list_)
 
     def pop(self, key: str) -> None:  # type: ignore[override]  # moto's own pop has no default either
         """Forget an object with all its versions."""
-        super().pop(key)
-        del self.names[bisect_left(self.names, key)]
+        with self._one_at_a_time:
+            super().pop(key)
+            del self.names[bisect_left(self.names, key)]
 
-    def below(self, prefix: str, after: str, delimiter: str) -> Iterator[Any]:
-        """Yield in order what a listing shows beyond `after`: objects, and as text the common prefixes of many."""
+    def first_below(self, number: int, prefix: str, after: str = "", delimiter: str = "") -> list[Any]:
+        """Return in order the first that a listing shows beyond `after`: objects, and as text the common prefixes of many."""
+        with self._one_at_a_time:
+            return list(islice(self._below(prefix, after, delimiter), number))
+
+    def _below(self, prefix: str, after: str, delimiter: str) -> Iterator[Any]:
         start = max(bisect_left(self.names, prefix), bisect_right(self.names, after))
         while start < len(self.names) and self.names[start].startswith(prefix):
             name = self.names[start]
@@ -96,11 +108,7 @@ def list_objects_v2(  # noqa: PLR0913  # takes the place of moto's method, with 
     if isinstance(bucket, FakeTableStorageBucket):
         raise models.MethodNotAllowed
     after = backend._pagination_tokens.get(continuation_token) if continuation_token else start_after
-    page: list[Any] = []
-    for entry in bucket.keys.below(prefix or "", after or "", delimiter or ""):
-        page.append(entry)
-        if len(page) > max_keys:
-            break
+    page = bucket.keys.first_below(max_keys + 1, prefix or "", after or "", delimiter or "")
     return backend._truncate_result(page, max_keys)  # type: ignore[no-any-return]
 
 
@@ -179,7 +187,7 @@ def quick_list(request: Any) -> tuple[int, dict[str, str], str] | None:
         bucket.keys, IndexedKeys
     ):  # the way of a call is short in every test, also where buckets are moto's
         return None
-    keys = list(islice(bucket.keys.below(prefix, "", ""), PAGE + 1))
+    keys = bucket.keys.first_below(PAGE + 1, prefix)
     if len(keys) > PAGE:
         return None
     contents = [

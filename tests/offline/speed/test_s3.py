@@ -1,6 +1,9 @@
 """The quick listing answers what moto's own does, and quickly."""
 
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -126,3 +129,26 @@ def test_a_deleted_or_absent_object_is_not_there(s3):
     for key in ("gone", "never"):
         with pytest.raises(s3.exceptions.NoSuchKey):
             s3.get_object(Bucket="data", Key=key)
+
+
+def test_threads_that_write_and_delete_at_once_lose_no_object_from_a_listing():
+    keys, unlisted = IndexedKeys(), []
+
+    def work(own: int) -> None:
+        for number in range(400):
+            key = f"{(own * 7 + number * 13) % 97}/{own}/{number}/objects.txt"
+            keys[key] = SimpleNamespace(dispose=lambda: None)
+            if not keys.first_below(1, key):
+                unlisted.append(key)
+            if number % 3:
+                keys.pop(key)
+
+    patience = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, range(8)))
+    finally:
+        sys.setswitchinterval(patience)
+    assert unlisted == []
+    assert keys.names == sorted(dict.keys(keys))
