@@ -31,7 +31,7 @@ class FolderBucket:
 
     def get_object(self, *, Key: str, **_more: str) -> dict[str, Any]:  # noqa: N803  # boto3's names, also below
         """The object."""
-        content = (self.folder / Key).read_bytes()
+        content = self._path(Key, "GetObject").read_bytes()
         return {"Body": io.BytesIO(content), "ETag": _etag(content)}
 
     def put_object(self, *, Key: str, Body: bytes, **_more: Any) -> dict[str, str]:  # noqa: N803
@@ -43,9 +43,14 @@ class FolderBucket:
 
     def head_object(self, *, Key: str, **_more: str) -> dict[str, Any]:  # noqa: N803
         """Whether it is there, and that it is ours."""
-        if not (self.folder / Key).exists():
-            raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
+        self._path(Key, "HeadObject")
         return {"Metadata": {OWNER: STACK}}
+
+    def _path(self, key: str, operation: str) -> Path:
+        path = self.folder / key
+        if not path.exists():
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "Not Found"}}, operation)
+        return path
 
     def get_paginator(self, _operation: str) -> FolderBucket:
         """The listing."""
