@@ -17,7 +17,7 @@ RUN = "run-1"
 def world(monkeypatch):
     with aws_world(monkeypatch) as world:
         automatic = world.config.model_copy(update={"approval": ApprovalPolicy(mode="automatic")})
-        monkeypatch.setattr(approve_package, "load_managed_model", lambda _: automatic)
+        monkeypatch.setattr(approve_package, "load_managed_model", lambda *_: automatic)
         yield world
 
 
@@ -55,6 +55,6 @@ def test_anything_else_is_refused_and_stays_as_it_is(world, changed, why):
 
 
 def test_a_model_whose_yaml_does_not_say_so_is_never_approved(world, monkeypatch):
-    monkeypatch.setattr(approve_package, "load_managed_model", lambda _: world.config)
+    monkeypatch.setattr(approve_package, "load_managed_model", lambda *_: world.config)
     with pytest.raises(ApprovalRefusedError, match="does not say approval: automatic"):
         run(world)
