@@ -227,7 +227,9 @@ def test_what_cannot_be_read_of_one_model_is_said_and_the_others_are_shown(perso
 
 def test_what_waits_is_listed_with_its_age_and_the_deployed_settle_reminds_people_once_a_day(person):
     arn = person.register("risk-05")
-    # The deployed functions can follow the example's model alone: their package has no teams.
+    # Three days of forty models' ticks would say no more than those of one: for as long the example is deployed alone.
+    for name in NAMES:
+        person.s3.delete_object(Bucket=person.bucket, Key=f"deployed/{name}.yaml")
     example = (example_models() / EXAMPLE).read_bytes()
     person.s3.put_object(Bucket=person.bucket, Key=f"deployed/{EXAMPLE}", Body=example)
     person.serve(DEPLOYED, version="1")
@@ -237,6 +239,7 @@ def test_what_waits_is_listed_with_its_age_and_the_deployed_settle_reminds_peopl
         key = f"labels/{DEPLOYED}/{hour:%Y/%m/%d/%H}/labels.jsonl"
         person.s3.put_object(Bucket=person.bucket, Key=key, Body=b"{}")
     person.account.clock.advance_to(person.account.clock.now + timedelta(days=3))
+    deployed_models.put_all(person.s3, person.bucket)
     (status,) = json.loads(person.types("status", "risk-05", "--json").stdout)
     assert [each["version"] for each in status["pending"]] == [
         arn.rpartition("/")[2]
