@@ -47,7 +47,8 @@ name, event, seconds = sys.argv[1], json.load(sys.stdin), float(sys.argv[2])
 handler, ends = importlib.import_module(f"lambdas.handlers.{name}").handler, time.monotonic() + seconds
 class NoPandas:  # pyarrow would import it with the first list
     def find_spec(name, path=None, target=None):
-        if name == "pandas":
+        # What stands in the layer with it may have it.
+        if name == "pandas" and "awswrangler" not in sys.modules:
             raise ModuleNotFoundError(name)
 if "pandas" not in sys.modules:
     sys.meta_path.insert(0, NoPandas)
@@ -102,7 +103,7 @@ def run_apart(handler: str, event: dict[str, Any], *, seconds: float = 600, code
 
     The CPU seconds are those of the start (Python and the imports) and of the handler; the calls are counted by service and operation.
     Of a call that AWS bills by its parts these are counted besides: "dynamodb BatchGetItem item", "cloudwatch GetMetricData metric".
-    As on Lambda, pandas is there only for a handler that imports it, and byte-code is there for all.
+    As on Lambda, pandas is there only for a handler that imports it, or awswrangler when it needs that, and byte-code is there for all.
     """
     done = subprocess.run(
         [sys.executable, "-c", _RUN, handler, str(seconds)],
