@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from kedge.config.model import ModelConfig
@@ -68,8 +69,9 @@ def find_deployed(name: str, bucket: str, s3: Any = None) -> ModelConfig | None:
     return found
 
 
+@lru_cache(maxsize=1)
 def _see_that_a_deployment_ended(s3: Any, bucket: str) -> None:
-    # Written last, also of no model.
+    # Written last, also of no model, and it stays: a process asks once, and not for each adopted model anew.
     if objects.owner_of(s3, bucket, DEPLOYED.parsed) is None:
         raise NothingDeployedError(bucket=bucket)
 

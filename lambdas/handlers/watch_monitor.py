@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.alerts.ringing import BROKEN, CAUSES, NAMED, failed_share, is_ringing
+from kedge.alerts.ringing import AGE, BROKEN, CAUSES, NAMED, failed_share, is_ringing
 from kedge.config.capture_place import adopted_at, capture_place
 from kedge.config.gauges import MODELS_IN_ALARM, alarm_group, sent
 from kedge.config.model import ModelConfig
@@ -96,7 +96,7 @@ def look(
     """The gauges of each model that serves; `is_hourly` says that the look before was an hour ago."""
     known = [*served]
     unseen, failing = uncaptured(known, now, settings), server_errors(known, now, is_hourly=is_hourly)
-    gauges = {each.config.model: {"JudgementAgeCadences": judgement_age(each, now)} for each in known}
+    gauges = {each.config.model: {AGE: judgement_age(each, now)} for each in known}
     for each in known:
         if each.config.has_endpoint:
             gauges[each.config.model]["InvocationsWithoutCapture"] = float(unseen.get(each.config.model, 0))

@@ -197,3 +197,12 @@ def test_a_broken_definition_is_told_by_each_process_and_keeps_nobody_from_keepi
         catalogue = load_catalogue(BUCKET)
         assert (set(catalogue.adopted.models), set(catalogue.adopted.broken)) == ({"payments"}, {"broken"})
         definitions._kept.clear()
+
+
+def test_a_process_asks_once_whether_a_deployment_has_ended_and_not_for_each_adopted_model(world, monkeypatch):
+    for model in ("parcels", "payments"):
+        adopted.put(world.s3, BUCKET, text(model))
+    asked, head = [], world.s3.head_object
+    monkeypatch.setattr(world.s3, "head_object", lambda **named: asked.append(named["Key"]) or head(**named))
+    assert {find_model(model, BUCKET).model for model in ("parcels", "payments", "parcels")} == {"parcels", "payments"}
+    assert asked == ["deployed/parsed.json"]

@@ -9,7 +9,7 @@ from datetime import datetime
 from cli.doctor.checks.installation import Installation
 from cli.doctor.findings import Finding, failed, ok, warning
 from cli.smoke.model import MODEL as SMOKE
-from kedge.alerts.ringing import CAUSES
+from kedge.alerts.ringing import AGE, CAUSES
 from kedge.config.model import ModelConfig
 from kedge.retraining.state import RetrainingStart
 from lambdas.adapters import definitions
@@ -22,7 +22,7 @@ from lambdas.steps.requests import CADENCES
 
 GROUP = "AWS::SageMaker::ModelPackageGroup"
 # From here on people are told, too.
-JUDGEMENT_AGE_CADENCES_MAX = CAUSES["JudgementAgeCadences"].at_least
+JUDGEMENT_AGE_CADENCES_MAX = CAUSES[AGE].at_least
 
 
 def check(installation: Installation) -> Iterator[Finding]:

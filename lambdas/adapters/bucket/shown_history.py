@@ -66,7 +66,9 @@ def _kept(s3: Any, bucket: str, model: str) -> dict[str, pa.Table]:
     if found is None or not found[0]:
         return {}
     with zipfile.ZipFile(io.BytesIO(found[0])) as archive:
-        return {name: history.read_table(archive.read(name), TABLES[name]) for name in archive.namelist()}
+        return {
+            name: history.read_table(archive.read(name), TABLES[name]) for name in SHOWN if name in archive.namelist()
+        }
 
 
 def _until(s3: Any, bucket: str, model: str) -> datetime | None:
