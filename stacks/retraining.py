@@ -223,17 +223,15 @@ class Retraining(cdk.Stack):
         may_read(
             role,
             self._storage.data,
-            *(
-                "deployed",
-                "retraining",
-                "scored",
-                "profiles",
-                "capture",
-                "labelled",
-                "baselines",
-                "predictions",
-                "trained",
-            ),
+            "deployed",
+            "retraining",
+            "scored",
+            "profiles",
+            "capture",
+            "labelled",
+            "baselines",
+            "predictions",
+            "trained",
         )
         self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "retraining", *TIMELINE)
