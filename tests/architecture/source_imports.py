@@ -27,7 +27,9 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def module_file(module: str) -> Path | None:
-    """The file of one of our modules."""
+    """The file of one of our modules; of a name that nothing was imported as, none."""
+    if not module:  # Else a file beside the clone, named as its folder, would be taken for it.
+        return None
     base = ROOT.joinpath(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():
