@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from time import process_time, thread_time
 from typing import Any
@@ -78,6 +79,8 @@ def look(objects: int, hashes: Path) -> dict[str, Any]:
     """Look through them in this process: peak of its memory, CPU seconds and listings."""
     bucket, s3 = MadeUp(objects), clients.s3()
     s3.meta.events.register("before-send.s3.ListObjectsV2", bucket.answer)
+    # The function that looks: what it imports is there too.
+    import_module("lambdas.handlers.profile_logs")
     before, begun = _peak_mib(), process_time()
     known = KnownObjects([decode_objects(hashes.read_bytes())])
     found = DayLook(
@@ -120,5 +123,6 @@ if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         raise SystemExit(__doc__)
     os.environ |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "a", "AWS_DEFAULT_REGION": "eu-west-1"}
+    os.environ["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:9001"
     given = int(sys.argv[1])
     print(json.dumps(look(given, Path(sys.argv[2])) if len(sys.argv) == 3 else measure(given)))

@@ -1,5 +1,8 @@
 import ast
 import importlib
+import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -92,3 +95,17 @@ def test_a_trace_keeps_no_answer(monkeypatch):
     context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="1")
     assert entry(lambda event, _: {"secret": event["a"]})({"a": 1}, context) == {"secret": 1}
     assert kept == []
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_a_functions_process_imports_is_no_garbage_to_look_for_and_no_other_process_is_touched(alone):
+    environment = {name: value for name, value in os.environ.items() if name != "AWS_LAMBDA_RUNTIME_API"}
+    program = "import gc; from lambdas.entry import entry; entry(print); print(gc.get_freeze_count() > 10_000)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | ({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"} if alone else {}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{alone}\n"
