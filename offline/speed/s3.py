@@ -3,8 +3,8 @@
 moto walks every key of a bucket for each ListObjectsV2, copies the bucket to do so, and spends 0.1 ms on writing each
 entry; for each PutObject it compares every version of the key with every other. Here a bucket keeps its keys' names
 sorted, a page is cut out of them, and written in one go, and versions are told apart by identity. What is returned is
-the same. A GetObject of a whole, current object without conditions, and a listing of all below a prefix that fits into
-one page, are answered from the bucket; all others are moto's. moto also delivers a server access log, an object per
+the same. A GetObject of a whole, current object without conditions, and a listing below a prefix that fits into one page,
+are answered from the bucket; all others are moto's. moto also delivers a server access log, an object per
 request, to the log bucket; AWS does so hours later and as it can, and nothing of ours reads it: here none is delivered.
 """
 
@@ -176,10 +176,10 @@ _EVERYTHING = {"list-type": "2", "encoding-type": "url"}
 
 
 def quick_list(request: Any) -> tuple[int, dict[str, str], str] | None:
-    """Answer a listing of everything below a prefix as moto does; None where it is any other one, or needs a second page."""
+    """Answer a listing below a prefix as moto does; None where it asks for a page, or needs a second one."""
     named = _LISTED.match(request.url) if request.method == "GET" else None
     asked = dict(parse_qsl(named[2], keep_blank_values=True)) if named else {}
-    prefix = asked.pop("prefix", "")
+    prefix, after, delimiter = (asked.pop(name, "") for name in ("prefix", "start-after", "delimiter"))
     bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(named[1]) if named else None
     if asked != _EVERYTHING or bucket is None or isinstance(bucket, FakeTableStorageBucket):
         return None
@@ -187,22 +187,28 @@ def quick_list(request: Any) -> tuple[int, dict[str, str], str] | None:
         bucket.keys, IndexedKeys
     ):  # the way of a call is short in every test, also where buckets are moto's
         return None
-    keys = bucket.keys.first_below(PAGE + 1, prefix)
-    if len(keys) > PAGE:
+    found = bucket.keys.first_below(PAGE + 1, prefix, after, delimiter)
+    if len(found) > PAGE:
         return None
-    contents = [
-        {
-            "Key": key.safe_name("url"),
-            "LastModified": key.last_modified_ISO8601,
-            "ETag": key.etag,
-            "Size": key.size,
-            "StorageClass": key.storage_class,
-        }
-        | ({"ChecksumAlgorithm": key.checksum_algorithm} if key.checksum_algorithm else {})
-        for key in keys
-    ]
-    result = {"IsTruncated": False, "Contents": contents, "Name": bucket.name, "Prefix": quote(prefix), "MaxKeys": PAGE}
-    return 200, {"Content-Type": "application/xml"}, _listing(result | {"EncodingType": "url", "KeyCount": len(keys)})
+    result = {"IsTruncated": False, "Name": bucket.name, "Prefix": quote(prefix), "MaxKeys": PAGE}
+    result["Contents"] = [_entry(key) for key in found if not isinstance(key, str)]
+    if delimiter:
+        folders = [{"Prefix": quote(folder)} for folder in found if isinstance(folder, str)]
+        result |= {"Delimiter": delimiter, "CommonPrefixes": folders}
+    if after:
+        result["StartAfter"] = after
+    return 200, {"Content-Type": "application/xml"}, _listing(result | {"EncodingType": "url", "KeyCount": len(found)})
+
+
+def _entry(key: FakeKey) -> dict[str, Any]:
+    described = {
+        "Key": key.safe_name("url"),
+        "LastModified": key.last_modified_ISO8601,
+        "ETag": key.etag,
+        "Size": key.size,
+        "StorageClass": key.storage_class,
+    }
+    return described | ({"ChecksumAlgorithm": key.checksum_algorithm} if key.checksum_algorithm else {})
 
 
 def install(region: Region) -> None:

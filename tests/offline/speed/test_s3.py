@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from moto.s3.models import S3Backend
 
 from offline.account import Account
 from offline.speed.s3 import IndexedKeys, list_objects_v2
@@ -67,16 +68,24 @@ def test_a_listing_reads_as_moto_writes_it(s3, account):
     assert after["IsTruncated"]
 
 
+@pytest.mark.parametrize("more", [{}, {"Delimiter": "/"}, {"StartAfter": ""}, {"StartAfter": "a/b c&<é>.txt"}])
 @pytest.mark.parametrize("prefix", ["", "a/", "a/b c&<é>", "nothing/"])
-def test_a_listing_of_all_below_a_prefix_says_what_moto_says(s3, prefix):
-    for key in ("a/1", "a/b c&<é>.txt", "a/with checksum", "b/2"):
+def test_a_listing_of_all_below_a_prefix_says_what_moto_says(s3, prefix, more, monkeypatch):
+    for key in ("a/1", "a/b c&<é>.txt", "a/with checksum", "a/é/1", "b/2", "c/3"):
         s3.put_object(Bucket="data", Key=key, Body=key.encode(), ChecksumAlgorithm="SHA256")
     s3.delete_object(Bucket="data", Key="b/2")
-    quick = s3.list_objects_v2(Bucket="data", Prefix=prefix)
-    by_moto = s3.list_objects_v2(Bucket="data", Prefix=prefix, MaxKeys=1000)
+    quick = s3.list_objects_v2(Bucket="data", Prefix=prefix, **more)
+    monkeypatch.setattr(S3Backend, "list_objects_v2", refuse)
+    assert s3.list_objects_v2(Bucket="data", Prefix=prefix, **more)["KeyCount"] == quick["KeyCount"], "moto was asked"
+    monkeypatch.undo()
+    by_moto = s3.list_objects_v2(Bucket="data", Prefix=prefix, MaxKeys=1000, **more)
     for answer in (quick, by_moto):
         del answer["ResponseMetadata"]
     assert quick == by_moto
+
+
+def refuse(*_):
+    raise AssertionError
 
 
 class Counted(list):
