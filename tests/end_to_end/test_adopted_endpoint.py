@@ -15,11 +15,11 @@ from cli.main import app
 from demo.other_team import BUCKET, CAPTURES, ENDPOINT, OtherTeam
 from kedge.config.reading import parse_model_config
 from offline.account import Account
-from tests.end_to_end.hotel import DAY, HOUR, WEEK, Hotel
+from tests.end_to_end.hotel import DAY, HOUR, Hotel
 
 pytestmark = pytest.mark.slow
 
-START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
+START = datetime(2026, 3, 2, tzinfo=UTC)
 # What may be called of SageMaker where a model is only watched.
 LOOKING = ("Describe", "List", "Get", "Search", "InvokeEndpoint")
 
@@ -52,9 +52,9 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
         team = OtherTeam(account)
         team.deploy()
         account.clock.advance_to(START)
-        team.ask_until(START + 15 * DAY)
+        team.ask_until(START + 5 * DAY)
         url = account.serve(0).url
-        command = ["adopt", ENDPOINT, "--out", str(yaml), "--endpoint-url", url]
+        command = ["adopt", ENDPOINT, "--out", str(yaml), "--baseline-days", "4", "--endpoint-url", url]
         shown = CliRunner().invoke(app, command)
         assert shown.exit_code == 0, shown.output
         assert not yaml.exists()
@@ -63,7 +63,9 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
         text = "\n".join(line.removeprefix("    ") for line in drafted.splitlines())
         for place, name in enumerate(("amount", "items", "country")):
             text = text.replace(f"feature_{place}", name)
-        yaml.write_text(f"{text}\ncadence: {{profile: daily, judge: weekly}}\n")
+        yaml.write_text(
+            f"{text}\ncadence: {{profile: daily, judge: daily, window_days: 3}}\ndrift: {{minimum_rows: 100}}\n"
+        )
         build_app(directory / "assembly", yaml.parent, capture_buckets=BUCKET).synth()
         account.deploy(directory / "assembly")
         before, calls = team.looks(), len(account.calls)
@@ -71,9 +73,9 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
         assert adopted.exit_code == 0, adopted.output
         config = parse_model_config(yaml.read_text(), source=yaml.name)
         kedge = Hotel(account, config, None)
-        team.ask_until(START + 4 * WEEK)
-        team.ask_until(START + 7 * WEEK, amount=75.0)
-        account.clock.advance_to(START + 7 * WEEK + 6 * HOUR)
+        team.ask_until(START + 9 * DAY)
+        team.ask_until(START + 12 * DAY, amount=75.0)
+        account.clock.advance_to(START + 12 * DAY + 6 * HOUR)
         yield Watch(team, kedge, directory, url, shown.output, adopted.output, before, calls)
 
 
@@ -100,7 +102,7 @@ def test_what_is_left_to_do_is_said_in_order(watch):
     assert "measured quality is not" in watch.adopted
 
 
-def test_undrifted_weeks_are_told_to_nobody_and_drift_is(watch):
+def test_undrifted_days_are_told_to_nobody_and_drift_is(watch):
     judged = {entry["time"]: entry["detail"] for entry in watch.kedge.timeline("window_judged")}
     severities = [detail["severity"] for detail in judged.values()]
     assert severities[:2] == ["OK", "OK"], judged

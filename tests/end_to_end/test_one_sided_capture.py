@@ -44,14 +44,21 @@ def watch(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wa
         team.captured_sides = (request.param,)
         team.deploy()
         account.clock.advance_to(START)
-        team.ask_until(START + 8 * DAY)
+        team.ask_until(START + 4 * DAY)
         yaml = directory / f"{ENDPOINT}.yaml"
-        options = ["--baseline-days", "7", "--to-bucket", "--apply", "--endpoint-url", account.serve(0).url]
+        url = account.serve(0).url
+        options = ["--baseline-days", "3", "--to-bucket", "--apply", "--endpoint-url", url]
         adopted = CliRunner().invoke(app, ["adopt", ENDPOINT, "--out", str(yaml), *options])
         assert adopted.exit_code == 0, adopted.output
-        team.ask_until(START + 15 * DAY)
-        team.ask_until(START + 22 * DAY, amount=75.0)
-        account.clock.advance_to(START + 22 * DAY + 6 * HOUR)
+        # Judged each day, not each week, and by the rows of a day.
+        yaml.write_text(
+            f"{yaml.read_text()}\ncadence: {{profile: daily, judge: daily, window_days: 3}}\ndrift: {{minimum_rows: 100}}\n"
+        )
+        put = CliRunner().invoke(app, ["models", "put", str(yaml), "--endpoint-url", url])
+        assert put.exit_code == 0, put.output
+        team.ask_until(START + 7 * DAY)
+        team.ask_until(START + 10 * DAY, amount=75.0)
+        account.clock.advance_to(START + 10 * DAY + 6 * HOUR)
         kedge = Hotel(account, parse_model_config(yaml.read_text(), source=yaml.name), None)
         yield Watch(request.param, kedge, adopted.output)
 

@@ -18,16 +18,17 @@ from demo.other_team import BUCKET, ENDPOINT, OtherTeam
 from kedge.config.reading import parse_model_config
 from offline.account import Account
 from tests.builders import json_lines
-from tests.end_to_end.hotel import DAY, HOUR, MINUTE, WEEK, Hotel
+from tests.end_to_end.hotel import DAY, HOUR, MINUTE, Hotel
 
 pytestmark = pytest.mark.slow
 
-START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
-ADOPTED = START + 8 * DAY
-HANDED_OVER = START + 4 * WEEK + 6 * HOUR
+START = datetime(2026, 3, 2, tzinfo=UTC)
+ADOPTED = START + 5 * DAY
+HANDED_OVER = ADOPTED + 5 * DAY + 6 * HOUR
 # What the team adds to the YAML that was drafted: names, the pace, and how its truth is learnt from.
 OWN = """
-cadence: {profile: daily, judge: weekly}
+cadence: {profile: daily, judge: daily, window_days: 3}
+drift: {minimum_rows: 100}
 labels: {label_horizon_days: 1}
 training: {framework: sklearn, entry_point: train_sklearn.py, minimum_rows: 500}
 gate: {metric: auc}
@@ -95,7 +96,7 @@ def handed_over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandedOver
         adopt(yaml, url)
         deploy(account, directory / "watched", yaml.parent)
         kedge = Hotel(account, parse_model_config(yaml.read_text(), source=yaml.name), None)
-        team.ask_until(HANDED_OVER)
+        team.ask_until(HANDED_OVER, every=HOUR)
         send_labels(kedge)
         before = past(kedge)
         yaml.write_text(yaml.read_text().replace("mode: watch", "mode: manage"))
@@ -109,7 +110,7 @@ def handed_over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandedOver
 
 def adopt(yaml: Path, url: str) -> None:
     """Adopt the endpoint with the draft that is shown, its columns named by the team."""
-    command = ["adopt", ENDPOINT, "--out", str(yaml), "--baseline-days", "7", "--endpoint-url", url]
+    command = ["adopt", ENDPOINT, "--out", str(yaml), "--baseline-days", "4", "--endpoint-url", url]
     shown = CliRunner().invoke(app, command)
     assert shown.exit_code == 0, shown.output
     drafted = shown.output[shown.output.index("    model:") : shown.output.index("\nendpoint  ")]
@@ -126,7 +127,7 @@ def deploy(account: Account, assembly: Path, models: Path) -> None:
     account.deploy(assembly)
 
 
-def test_the_watched_weeks_were_judged_and_nothing_was_retrained(handed_over):
+def test_the_watched_days_were_judged_and_nothing_was_retrained(handed_over):
     judged = handed_over.before["judged"]
     assert [entry["detail"]["severity"] for entry in judged][:2] == ["OK", "OK"]
     assert not handed_over.kedge.timeline("failed")
