@@ -26,7 +26,7 @@ _READS = {"days": "--days", "region": "--region", "endpoint_url": "--endpoint-ur
 def cost(  # noqa: PLR0913  # an option each
     context: typer.Context,
     model: Annotated[str | None, typer.Argument(help="A model of models/, by its name.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All models of models/.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All models of models/, a line each.")] = False,
     config: Annotated[Path | None, typer.Option(help="A YAML elsewhere, which need not be deployed.")] = None,
     rows_a_day: Annotated[
         int, typer.Option(min=1, help="Rows that each model answers a day, one in a request.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kedge.cost.lines import total
@@ -22,31 +22,63 @@ PARTS = {
 }
 # What is cheaper is summed up in one line.
 SHOWN_USD_MIN = 0.0005
+# More models that have an assumption are counted.
+NAMED_MAX = 3
 
 
 def print_estimates(found: Sequence[ModelCost], fixed: Sequence[Line], models: int) -> None:
-    """Print each model's lines with its assumptions, what the deployment costs, and the sum."""
+    """Print the model's lines, or of several models a line each; then what was assumed, what the deployment costs, and the sum."""
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
-    for each in found:
-        table = _table(each.model)
-        for part, heading in PARTS.items():
-            if of_part := [line for line in each.lines if line.part == part]:
-                _add_sum(table, heading, total(of_part))
-                _add(table, of_part)
-                table.add_section()
-        _add_sum(table, f"its share of the deployment, of {models}", each.share_usd)
-        _add_sum(table, "together", each.usd)
-        console.print(table)
-        for said in each.assumptions:
-            console.print(f"- {said}", markup=False)
+    console.print(_table_of_one(found[0], models) if len(found) == 1 else _table_of_all(found, models))
+    for said in _said_once(found):
+        console.print(f"- {said}", markup=False)
     table = _table("the deployment")
     _add(table, fixed)
     _add_sum(table, "together", total(fixed))
     console.print(table)
     if len(found) > 1:
-        console.print(f"all {len(found)} models: {sum(each.usd for each in found):.2f} USD a month")
+        console.print(f"all {len(found):,} models: {sum(each.usd for each in found):,.2f} USD a month")
+
+
+def _table_of_one(cost: ModelCost, models: int) -> Table:
+    table = _table(cost.model)
+    for part, heading in PARTS.items():
+        if of_part := [line for line in cost.lines if line.part == part]:
+            _add_sum(table, heading, total(of_part))
+            _add(table, of_part)
+            table.add_section()
+    _add_sum(table, f"its share of the deployment, of {models:,}", cost.share_usd)
+    _add_sum(table, "together", cost.usd)
+    return table
+
+
+def _table_of_all(found: Sequence[ModelCost], models: int) -> Table:
+    """A line a model, the dearest first."""
+    from rich.table import Table
+
+    title = (
+        f"USD a month, the dearest first; each has {found[0].share_usd:.3f} of the deployment, of {models:,}, besides"
+    )
+    table = Table("model", title=f"{title}. For a model's lines: kedge cost MODEL", title_justify="left")
+    for heading in (*PARTS.values(), "together"):
+        table.add_column(heading, justify="right")
+    for each in sorted(found, key=lambda cost: -cost.usd):
+        sums = (total(each.lines, part) for part in PARTS)
+        table.add_row(each.model, *(f"{usd:.3f}" for usd in sums), f"{total(each.lines):.3f}")
+    return table
+
+
+def _said_once(found: Sequence[ModelCost]) -> Iterator[str]:
+    """Each assumption once, with the models that have it where others have not."""
+    by_said: dict[str, list[str]] = {}
+    for each in found:
+        for said in each.assumptions:
+            by_said.setdefault(said, []).append(each.model)
+    for said, having in by_said.items():
+        named = ", ".join(having) if len(having) <= NAMED_MAX else f"{len(having):,} of the models"
+        yield said if len(having) == len(found) else f"{said} ({named})"
 
 
 def print_spent(found: Spent, model: str | None) -> None:

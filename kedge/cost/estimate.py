@@ -138,7 +138,7 @@ def estimate(
     kept = storage_lines("watching", kept_of_model(config, traffic, measured, changes_a_month=changes_a_month))
     lines = (*_watching(config, traffic, measured), *kept, *_captures(config, traffic), *changes)
     said = (
-        *_assumptions(traffic, measured, config.capture.expire_days),
+        *_assumptions(config, traffic, measured),
         *_beyond_time(config, traffic, measured),
         *unknown,
     )
@@ -261,11 +261,11 @@ def _of_runs(part: Part, runs: float) -> Iterator[Line]:
 
 def _captures(config: ModelConfig, traffic: Traffic) -> Iterator[Line]:
     objects = traffic.objects_a_day * DAYS_A_MONTH
-    yield Line("captures", "S3 requests of Data Capture", objects, "S3 write")
+    yield Line("captures", "S3 requests that write them", objects, "S3 write")
     yield from storage_lines("captures", captures_of(config, traffic))
 
 
-def _assumptions(traffic: Traffic, measured: Coefficients, expire_days: int | None) -> Iterator[str]:
+def _assumptions(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> Iterator[str]:
     yield f"{SOURCE}, on demand, without free tiers; other regions differ"
     yield f"{traffic.rows_a_day:,.0f} rows a day, spread evenly, one in a request; each gets a label, in {LABEL_FILES_A_DAY} files a day"
     if traffic.counted_a_day < traffic.rows_a_day:
@@ -273,9 +273,11 @@ def _assumptions(traffic: Traffic, measured: Coefficients, expire_days: int | No
             f"{traffic.counted_a_day:,.0f} of them are counted and kept (capture.counted_percentage); to read one of the others, or its "
             "label, is charged like counting it"
         )
-    yield (
-        f"Data Capture writes {traffic.objects_a_day:,.0f} objects a day: {CAPTURE_OBJECTS_A_DAY} an instance, and no more than rows"
+    writer = {"log": "the log comes in", "batch_transform": "transform jobs capture"}.get(
+        config.source, "Data Capture writes"
     )
+    instances = "an instance" if config.has_endpoint else "were assumed"
+    yield f"{writer} {traffic.objects_a_day:,.0f} objects a day: {CAPTURE_OBJECTS_A_DAY} {instances}, and no more than rows"
     yield f"Lambda's core is as fast as the one that measured: {measured.machine}; each run starts a fresh environment"
     yield (
         f"a call takes 5 to 30 ms, S3 answers {READS_AT_ONCE} reads at once, and Athena a query in {QUERY_SECONDS:.0f} s; "
@@ -284,8 +286,8 @@ def _assumptions(traffic: Traffic, measured: Coefficients, expire_days: int | No
     yield f"rows cost in proportion to their columns; {measured.columns} were measured"
     but = (
         ""
-        if expire_days is None
-        else f", but captures, which expire after {expire_days} and are paid for {PAST_VERSION_DAYS} more"
+        if config.capture.expire_days is None
+        else f", but captures, which expire after {config.capture.expire_days} and are paid for {PAST_VERSION_DAYS} more"
     )
     yield f"everything is kept for {DAYS_KEPT} days{but}: the first month's storage is a twelfth"
     yield (

@@ -5,8 +5,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from cli.cost.coefficients import read_coefficients
+from cli.cost.table import print_estimates
 from cli.main import app
-from tests.builders import YAML
+from kedge.cost.estimate import deployment_lines, estimate
+from tests.builders import YAML, make_config
 
 
 def cost(*arguments):
@@ -84,6 +87,27 @@ def test_the_table_names_what_is_large_and_says_what_was_assumed(yaml):
     ):
         assert words in result.output
     assert "retraining and release" not in result.output
+
+
+def test_many_models_are_a_line_each_and_what_is_assumed_of_some_names_them(capsys):
+    measured = read_coefficients()
+    configs = [make_config(f"metrics: {metrics}\nmode: watch\n") for metrics in ("none", "all")]
+    configs.append(make_config("training: {instance_type: ml.x9.large}\n"))
+    found = [
+        estimate(config.model_copy(update={"model": name}), measured, share_usd=0.5)
+        for config, name in zip(configs, ("cheap", "dear", "unknown"), strict=True)
+    ]
+    print_estimates(found, deployment_lines(measured, is_hourly=True), len(found))
+    lines = capsys.readouterr().out.splitlines()
+    (cheap,), (dear,) = (
+        [n for n, line in enumerate(lines) if line.startswith(f"│ {name} ")] for name in ("cheap", "dear")
+    )
+    assert dear < cheap
+    assert f"{found[0].usd - 0.5:.3f}" in lines[cheap]
+    (unknown,) = [line for line in lines if "training, at most: the price of ml.x9.large is not known" in line]
+    assert unknown.endswith("(unknown)")
+    assert len([line for line in lines if line.startswith("- prices of us-east-1")]) == 1
+    assert lines[-1] == f"all 3 models: {sum(each.usd for each in found):.2f} USD a month"
 
 
 @pytest.mark.parametrize(

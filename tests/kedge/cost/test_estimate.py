@@ -69,12 +69,28 @@ def test_a_sample_keeps_and_judges_less_and_reads_as_much():
 
 def test_captures_are_counted_apart_from_watching_for_any_monitor_needs_them():
     found = estimate(make_config(DAILY), measured(), rows_a_day=1000)
-    assert line(found, "S3 requests of Data Capture").quantity == pytest.approx(DAYS * 1000)
+    assert line(found, "S3 requests that write them").quantity == pytest.approx(DAYS * 1000)
     # 400 bytes a record, a year of them.
     assert line(found, "S3 GB after a year: captures").quantity == pytest.approx(1000 * 400 * 365 / 1e9)
     assert total(found.lines, "captures") == pytest.approx(
         DAYS * 1000 * USD["S3 write"] + 1000 * 400 * 365 / 1e9 * USD["S3 GB"]
     )
+
+
+@pytest.mark.parametrize(
+    ("yaml", "said"),
+    [
+        ("", "Data Capture writes 1,440 objects a day: 720 an instance,"),
+        ("mode: watch\nsource: log\n", "the log comes in 720 objects a day: 720 were assumed,"),
+        (
+            "mode: watch\nsource: batch_transform\ncapture: {uri: s3://theirs/captures}\n",
+            "transform jobs capture 720 objects a day: 720 were assumed,",
+        ),
+    ],
+)
+def test_who_writes_the_captures_is_said_by_the_source(yaml, said):
+    config = with_endpoint(yaml) if yaml else make_config()
+    assert any(each.startswith(said) for each in estimate(config, measured()).assumptions)
 
 
 def stored(found, part="watching"):
