@@ -31,6 +31,7 @@ from kedge.drift.importance import LARGEST_BYTES, parse_importance
 from kedge.errors import UnreadableImportanceError
 
 _OR_A_YAML = "or name the columns to watch in a YAML (--config)"
+_TO_HAVE_IT_JUDGED = "; to have it judged, name it in a YAML (--config)"
 # This many rows show a column's kind; for a column without a value among them more rows are read.
 # Of many columns fewer rows, for the values of all of them are held at once.
 HEAD_ROWS, HEAD_VALUES = 100_000, 6_000_000
@@ -111,7 +112,7 @@ def _columns(
 def _what_is_not_judged(before: RowFiles, now: RowFiles, schema: InferredSchema, void: list[str]) -> list[str]:
     """A note on each column, value and file that is passed over."""
     notes = [
-        f"{before.path}: {name} is not judged: {reason}; to have it judged, name it in a YAML (--config)"
+        f"{before.path}: {name} is not judged: {reason}{'' if reason == NO_VALUE else _TO_HAVE_IT_JUDGED}"
         for name, reason in schema.left_out.items()
     ]
     notes += [f"column {name!r} is not judged: it has no value in any row of either side" for name in void]

@@ -26,7 +26,9 @@ def init(  # noqa: PLR0913  # an option each
     drop: Annotated[
         list[str] | None, typer.Option(help="A column that is not in the payload, such as the answers; repeatable.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The model's name.", show_default="the endpoint's or file's")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The model's name.", show_default="that of --out, the endpoint's or the file's")
+    ] = None,
     no_header: Annotated[
         bool, typer.Option("--no-header", help="The CSV file has no header line: columns are _c0, _c1, ...")
     ] = False,
@@ -39,6 +41,9 @@ def init(  # noqa: PLR0913  # an option each
     region: Region = None,
 ) -> None:
     """Write a model's YAML: its columns' names, kinds and types in the payload's order; thresholds are the defaults."""
+    if name is None and endpoint is None and out is not None:
+        # A YAML is named after its model.
+        name = out.name.partition(".")[0]
     with in_a_sentence("init"):
         if data is not None:
             from cli.drafts.from_rows import draft_from_rows

@@ -137,6 +137,14 @@ def test_a_column_all_missing_in_the_baseline_is_refused_and_named_with_that_fil
     assert "baseline.parquet: column 'carrier' has no value in any row; take it out" in result.stderr
 
 
+def test_a_column_without_a_value_on_either_side_is_passed_over_with_no_advice_that_cannot_help(check):
+    rows = with_column(make_window(rows=2000, seed=2), "carrier", pa.nulls(2000, pa.string()))
+    result, report = check(rows, baseline=rows)
+    assert result.exit_code == 0
+    assert "carrier" not in severities(report)
+    assert "baseline.parquet: carrier is not judged: it has no value in any row\n" in result.output
+
+
 def test_a_column_that_seldom_has_a_value_may_have_none(check):
     seldom = pa.array([1.0, 2.0] + [None] * 3998)
     baseline = with_column(make_window(rows=4000, seed=1), "weight", seldom)

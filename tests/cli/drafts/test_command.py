@@ -31,6 +31,15 @@ def test_booleans_are_one_kind_however_they_are_written(tmp_path):
         assert ("paid", "boolean", "string") in columns_of(written(out))
 
 
+def test_the_model_is_named_after_the_yaml_that_is_asked_for(rows):
+    out = rows / "shop.yaml"
+    assert (
+        init("--data", rows / "parcels.parquet", "--label", "lost", "--drop", "prediction", "--out", out).exit_code == 0
+    )
+    assert written(out).model == "shop"
+    assert CliRunner().invoke(app, ["models", "validate", str(out)]).exit_code == 0
+
+
 def written(path):
     return parse_model_config(path.read_text(), source=path.name)
 
