@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ import pytest
 
 from benchmarks.cost.joined_windows import athena, scanned, write_window
 from kedge.capture.id_hashes import encode_hashes, hash_ids
+from kedge.cost.runs import LABEL_BATCH_BYTES
 from kedge.profile.day import encode_day
 from lambdas.adapters.bucket import days, layout
 from lambdas.adapters.bucket.counted_ids import hashes_key
@@ -25,6 +27,7 @@ from tests.handlers.bookings import load_bookings
 from tests.handlers.captured_rows import captured, put
 from tests.handlers.fleet import fleet
 from tests.handlers.large_history import write_history
+from tests.handlers.many_labels import answered_day, labels_of_rows
 from tests.handlers.memory_watch import endpoint, run_apart
 from tests.handlers.monitor_world import MODEL, Monitor, message, monitor_world, scored
 from tests.synthesised import EXAMPLE, example_models
@@ -155,11 +158,25 @@ def _measuring(rows: int) -> list[Point]:
             put(f"labels/{MODEL}/{hour:%Y/%m/%d/%H}/{number}.jsonl", "\n".join(LABEL % n for n in ids).encode())
 
     def point(rows_a_day: int, labels: int, files: int) -> Point:
-        drivers = {"window_rows": 7 * rows_a_day, "labels": labels, "label_files": files}
+        window = 7 * rows_a_day
+        drivers = {"window_rows": window, "labels": labels, "label_files": files, "searched_rows": window}
         return Point("measure_performance", drivers, partial(history, rows_a_day, labels, files), judgement(7))
 
-    large = max(rows // 10, 1000)
-    return [point(200, 240, 24), point(large, 240, 24), point(large, 5 * large, 24), point(200, 480, 240)]
+    def searched(count: int, world: Monitor) -> None:
+        answered_day(DAY, count)
+        labels_of_rows(END + timedelta(days=4, hours=5), 0, count)
+
+    large, many = max(rows // 10, 1000), 5 * rows
+    # A large day's labels in no order, looked for in several steps; the window that is judged is a later one.
+    start, end = (f"{END + timedelta(days=days):%Y-%m-%d}" for days in (4, 5))
+    later = {"start": f"{start}T00:00:00Z", "end": f"{end}T00:00:00Z"}
+    event = message({"model": MODEL, "time": f"{end}T02:00:00Z", "window": later})
+    steps = math.ceil(many * len(f"{LABEL % 0}\n") / LABEL_BATCH_BYTES)
+    drivers = {"window_rows": 0, "labels": many, "label_files": 1, "searched_rows": steps * many}
+    return [
+        point(200, 240, 24), point(large, 240, 24), point(large, 5 * large, 24), point(200, 480, 240),
+        Point("measure_performance", drivers, partial(searched, many), event),
+    ]  # fmt: skip
 
 
 def _joining(rows: int) -> list[Point]:

@@ -44,6 +44,11 @@ KMS_REQUESTS_A_RUN = 3
 # Lambda asks a queue by five connections, and an answer without messages takes 20 seconds.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 POLLS_A_MONTH = 5 * 3 * 60 * HOURS_A_MONTH
+# What becomes of a run that is longer than it may be.
+_GOES_ON = {
+    "profile_logs": "it goes on in further runs",
+    "measure_performance": "its next attempts fold what is left of the labels, three in all; of more labels judge more often, or sample",
+}
 
 
 @dataclass(frozen=True)
@@ -294,6 +299,7 @@ def _assumptions(config: ModelConfig, traffic: Traffic, measured: Coefficients) 
         f"objects of {TIERED_BYTES_MIN // 1024} KiB and more are in Intelligent-Tiering after {TIERED_AFTER_DAYS} days; what a "
         "retraining reads each month stays in its dearest tier"
     )
+    yield "a label's row is looked for on its day alone (labels.id_time_format, inferenceTime); else on each day back to its own"
     yield f"a run logs {LOG_BYTES_A_RUN:,} bytes, leaves a trace and asks KMS {KMS_REQUESTS_A_RUN} times"
     yield "mails, dashboards, the endpoint itself and traffic out of the region are left out"
 
@@ -303,7 +309,5 @@ def _beyond_time(config: ModelConfig, traffic: Traffic, measured: Coefficients) 
     for run in runs_of(config, traffic, measured):
         function = measured.functions[run.function]
         if (seconds := function.seconds(_work(measured, run, width))) > function.timeout_seconds:
-            yield (
-                f"a run of {run.function} would last {seconds:,.0f} s, and may last {function.timeout_seconds}: "
-                + ("it goes on in further runs" if run.function == "profile_logs" else "it would not end; sample, or judge shorter windows")
-            )  # fmt: skip
+            goes_on = _GOES_ON.get(run.function, "it would not end; sample, or judge shorter windows")
+            yield f"a run of {run.function} would last {seconds:,.0f} s, and may last {function.timeout_seconds}: {goes_on}"

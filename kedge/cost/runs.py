@@ -20,6 +20,8 @@ LABEL_FILES_A_DAY = 24
 BATCH_BYTES = 32_000_000
 # It looks up the ids of half a million rows at once: for each such number it reads those of the day.
 LOOKED_UP_ROWS = 500_000
+# As many bytes of label files are looked for at once by `measure_performance`, each time among all ids of the day.
+LABEL_BATCH_BYTES = 32 * 1024 * 1024
 # A run of `profile_logs` lists the running day and the two before it.
 LISTED_DAYS = 3
 # `watch_captures` looks twice a day once captures can be read.
@@ -76,7 +78,12 @@ def runs_of(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> It
     profiles, judgements = RUNS_A_MONTH[cadence.profile], RUNS_A_MONTH[cadence.judge]
     yield Runs("profile_logs", profiles, _profiling(cadence.profile, traffic))
     days = DAYS_OF_A_RUN[cadence.judge]
-    labels = {"labels": rows * days, "label_files": LABEL_FILES_A_DAY * days}
+    searches = math.ceil(rows * days * measured.sizes["label"] / LABEL_BATCH_BYTES)
+    labels = {
+        "labels": rows * days,
+        "label_files": LABEL_FILES_A_DAY * days,
+        "searched_rows": searches * traffic.counted_a_day,
+    }
     window = {"window_rows": traffic.counted_a_day * cadence.window_days, "window_days": cadence.window_days}
     if joins_on_athena(config, traffic, measured):
         # One run folds the labels and asks for the join, another judges what was counted, whatever the rows.

@@ -243,6 +243,17 @@ def test_a_run_that_would_not_end_is_said():
     assert "a run of measure_performance would last 630 s, and may last 600" in "; ".join(found.assumptions)
 
 
+def test_labels_in_no_order_are_looked_for_among_all_ids_of_the_day_once_for_each_batch_of_their_files():
+    searching = Function(2048, 600, 0.0, Work(), {"searched_rows": Work(1e-6)})
+    functions = measured().functions | {"measure_performance": searching}
+    few, many = (
+        estimate(make_config(DAILY), measured(functions=functions), rows_a_day=rows) for rows in (300_000, 3_000_000)
+    )
+    # Labels of 100 bytes, 32 MiB at a time: once 300,000 ids, and nine times 3 million.
+    assert line(few, "Lambda measure_performance, GB-seconds").quantity == pytest.approx(DAYS * 0.3 * 2)
+    assert line(many, "Lambda measure_performance, GB-seconds").quantity == pytest.approx(DAYS * 9 * 3 * 2)
+
+
 def test_a_change_is_paid_by_its_instances_and_a_watched_model_has_none():
     found = estimate(make_config(DAILY), measured(), changes_a_month=2)
     # An hour of training at most, for each of the two.
