@@ -164,8 +164,7 @@ def load_report(past: Past, answer: dict[str, Any]) -> dict[str, Any]:
 def count(past: Past, first: date, last: date, *, package: str | None) -> Iterator[tuple[date, dict[str, Any]]]:
     """Count each day's captures until none is left; oldest first, so that after a break the beginning is done."""
     deployment = past.deployment
-    day = first
-    while day <= last:
+    for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
         event = {
             "model": past.model,
             "time": to_text(deployment.caller.time),
@@ -175,8 +174,15 @@ def count(past: Past, first: date, last: date, *, package: str | None) -> Iterat
         }
         answer = deployment.call(deployment.profile_function, event)
         yield day, answer
-        if answer["is_whole"]:
-            day += timedelta(days=1)
+        while not answer["is_whole"]:
+            # It knows what it counted, but not how far it listed.
+            if not answer["has_progress"]:
+                raise BadInputError(
+                    f"{day} is not counted to its end: a whole run of {deployment.profile_function} came no further; the log of "
+                    "that function says why. Type the command again to go on with this day"
+                )
+            answer = deployment.call(deployment.profile_function, event | {"stopped": answer["stopped"]})
+            yield day, answer
 
 
 def judged_already(past: Past, window: PastWindow) -> dict[str, Any] | None:

@@ -116,7 +116,8 @@ def backfill(  # noqa: PLR0913  # each is an option of the command
         typer.echo(json.dumps(lines, indent=2))
     if not lines:
         raise typer.Exit(2)
-    typer.echo(f"{judged} of {len(windows)} windows judged, {len(lines) - judged} were judged before", err=True)
+    others = f", {left} could not be judged" if (left := len(windows) - len(lines)) else ""
+    typer.echo(f"{judged} of {len(windows)} windows judged, {len(lines) - judged} were judged before{others}", err=True)
 
 
 def line_of(window: PastWindow, severity: str, report: dict[str, Any]) -> str:

@@ -83,8 +83,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if all(day.is_whole for day in folded):
         progress.save_profiled(clients.dynamodb(), settings.state_table, config.model, request.time)
     else:
-        stopped = stopped_at(left[len(folded) - 1], folded[-1].after)
-        has_progress = stopped != stopped_at(left[0], left[0].after) or folded[-1].saves > 0
+        stopped, has_progress = where_stopped(left, folded)
         go_on(request, settings, stopped, has_progress=has_progress)
     logger.info("profiled", model=request.model, days=len(folded), added=totals)
     return totals
@@ -105,8 +104,8 @@ def judge_champions_jobs(
 def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig, context: Any) -> dict[str, Any]:
     """Count some past days for a person, however old they are, and say what was new and whether all of it is counted.
 
-    What is counted stays, also where its captures have expired. There is no metric, no mail and no next message: the caller
-    calls again until all is counted.
+    What is counted stays, also where its captures have expired. There is no metric, no mail and no next message: while `is_whole`
+    is false the caller calls again with `stopped`, which says where the time was over.
     """
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
     last = request.until or request.time.date()
@@ -117,13 +116,15 @@ def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig
         found = [package_of(config, settings, request.package, tried)]
     else:
         found = packages(config, request, settings, champion, tried, has_backlog=True)
-    folded, failed = fold_days(places_of(days, settings, found, view), watch_of(context))
+    left = places_left(places_of(days, settings, found, view), request.stopped)
+    folded, failed = fold_days(left, watch_of(context))
     if failed is not None:
         raise failed
-    return totals_of(folded) | {
-        "packages": [package.version for package in found],
-        "is_whole": all(day.is_whole for day in folded),
-    }
+    answer = totals_of(folded) | {"packages": [package.version for package in found], "is_whole": True}
+    if not all(day.is_whole for day in folded):
+        stopped, has_progress = where_stopped(left, folded)
+        answer |= {"is_whole": False, "stopped": stopped.model_dump(mode="json"), "has_progress": has_progress}
+    return answer
 
 
 def watch_of(context: Any) -> Callable[[float], bool]:
@@ -247,6 +248,12 @@ def fold_days(places: list[CountingPlace], has_time: Callable[[float], bool]) ->
         if not folded[-1].is_whole:
             break
     return folded, failed
+
+
+def where_stopped(left: list[CountingPlace], folded: list[Folded]) -> tuple[Stopped, bool]:
+    """Where another run goes on with the days of one whose time was over, and whether this one came further at all."""
+    stopped = stopped_at(left[len(folded) - 1], folded[-1].after)
+    return stopped, stopped != stopped_at(left[0], left[0].after) or folded[-1].saves > 0
 
 
 def go_on(request: ProfileRequest, settings: Settings, stopped: Stopped, *, has_progress: bool) -> None:

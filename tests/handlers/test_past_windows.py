@@ -1,10 +1,14 @@
 """A person's call: the functions judge any window for whoever served it, and leave nothing behind but its report."""
 
+import itertools
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from cli.operator.past import Past, count
+from cli.refusals import BadInputError
 from kedge.errors import BaselineAbsentError, WindowRefusedError
 from lambdas.handlers import detect_drift, measure_performance, profile_logs
 from lambdas.steps.requests import CADENCES, JUDGED_AFTER
@@ -111,6 +115,46 @@ def test_old_days_are_counted_to_a_persons_order_once_and_told_nobody(world):
     assert left_behind(world)[:2] == before
     with pytest.raises(BaselineAbsentError):
         profile_logs.handler(event | {"package": "9"}, CONTEXT)
+
+
+class Counting:
+    """What `kedge backfill` knows of the deployment where it counts: each answer has passed through JSON, and each run is short."""
+
+    profile_function = "profile"
+    caller = SimpleNamespace(time=TIME)
+
+    def __init__(self, *looks):
+        self.looks = looks
+
+    def call(self, _function, event):
+        left = itertools.chain(self.looks, itertools.repeat(0))
+        context = SimpleNamespace(**{**vars(CONTEXT), "get_remaining_time_in_millis": lambda: next(left)})
+        return json.loads(json.dumps(profile_logs.handler(event, context)))
+
+
+def test_a_day_whose_listing_outlasts_each_run_is_backfilled_to_its_end(world, monkeypatch):
+    old = load_bookings("2015-10-05", "2015-10-06")
+    day = date(2015, 10, 5)
+
+    def counted(*looks):
+        return [answer for _, answer in count(Past(Counting(*looks), world.config, ()), day, day, package=None)]
+
+    (*_, last) = world.capture(old, scored(old, skill=0.8)[0])
+    counted(*[600_000] * 1000)
+    late = b"\n".join(line.replace(b'"event-', b'"late-') for line in world.read(last).splitlines())
+    world.put(last.replace("a.jsonl", "b.jsonl"), late.replace(b'"inferenceId": "', b'"inferenceId": "late-'))
+    # The time is enough for one page of each listing, and to read what is new on it.
+    answers = counted(600_000)
+    assert len(answers) > 3
+    assert [answer["is_whole"] for answer in answers] == [False] * (len(answers) - 1) + [True]
+    assert sum(answer["RowsCaptured"] for answer in answers) == len(late.splitlines())
+
+
+def test_a_day_that_no_run_comes_further_with_is_not_said_to_be_counted(world):
+    answer = {"is_whole": False, "has_progress": False, "stopped": {"day": "2015-10-05", "package": "1"}}
+    deployment = SimpleNamespace(profile_function="profile", caller=Counting.caller, call=lambda *_: dict(answer))
+    with pytest.raises(BadInputError, match=r"2015-10-05 is not counted to its end: .* profile came no further"):
+        list(count(Past(deployment, world.config, ()), date(2015, 10, 5), date(2015, 10, 6), package=None))
 
 
 def test_windows_are_taken_to_be_judged_when_their_schedule_judges_them():
