@@ -330,7 +330,7 @@ class Monitoring(cdk.Stack):
         may_write(role, data, "profiles")
         captures = objects_below(data, "capture", "logs")
         allow(role, "DeleteExpired", ["s3:DeleteObject"], captures, wildcard=OBJECTS, conditions=ONLY_UNCHANGED)
-        may_use_state(role, self._storage.state, "GetItem", "PutItem")
+        may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)
         return function
 

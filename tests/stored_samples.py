@@ -315,11 +315,6 @@ ITEMS: Mapping[str, StoredItem] = {
         lambda db, one: capture_states.save(db, "t", "m", one),
         lambda db: capture_states.read(db.item),
     ),
-    "expired": StoredItem(
-        NOW.date(),
-        lambda db, one: progress.save_expired(db, "t", "m", one),
-        lambda db: progress.load_expired(db, "t", "m"),
-    ),
     "profiled": StoredItem(
         NOW,
         lambda db, one: progress.save_profiled(db, "t", "m", one),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -140,31 +140,27 @@ def last_expired(today: date, expire_days: int) -> date:
     return today - timedelta(days=expire_days + 1)
 
 
-def days_beside(source: Source, day: date) -> list[date]:
-    """The days whose counts are needed to say what expires with a day, itself the last one."""
-    before = 0 if source.arrival_days is None else source.arrival_days + 1
-    return [day - timedelta(days=n) for n in range(before, -1, -1)]
+def day_of_folder(prefix: str) -> date | None:
+    """The day that the last folders of a prefix name; None where they name none.
 
-
-def expired_captures(source: Source, day: date, counted: Mapping[date, Mapping[str, str]]) -> dict[str, str]:
-    """ETags, by key, of the captures that expire with a day: it is the last one that counts them, and none of the others lacks them.
-
-    Parameters
-    ----------
-    counted : mapping of date to mapping
-        What was counted as a day's, ETags by key, of each of `days_beside`.
-
-    >>> log, days = SOURCES["log"], [date(2026, 3, n) for n in (1, 2, 3)]
-    >>> there = {"logs/m/2026/03/03/09/a.gz": "1"}
-    >>> expired_captures(log, days[2], dict.fromkeys(days, there))
-    {'logs/m/2026/03/03/09/a.gz': '1'}
-    >>> expired_captures(log, days[2], {**dict.fromkeys(days, there), days[0]: {}})
-    {}
+    >>> day_of_folder("capture/m/1/e/AllTraffic/2026/03/01/"), day_of_folder("capture/m/2026/03/")
+    (datetime.date(2026, 3, 1), None)
     """
-    found = dict[str, str]()
-    for key, etag in counted.get(day, {}).items():
+    hour = hour_of_key(f"{prefix}00/")
+    return hour.date() if hour else None
+
+
+def expiring(source: Source, keys: Iterable[str], last: date) -> dict[tuple[date, ...], list[str]]:
+    """The captures that are old enough to expire, by the days that count them: each of these is over for so long, up to `last`.
+
+    >>> log, noon, night = SOURCES["log"], "logs/m/2026/03/03/12/a.gz", "logs/m/2026/03/03/23/a.gz"
+    >>> [(len(days), keys) for days, keys in expiring(log, [noon, night, "logs/m/a.gz"], date(2026, 3, 3)).items()]
+    [(3, ['logs/m/2026/03/03/12/a.gz'])]
+    """
+    found = dict[tuple[date, ...], list[str]]()
+    for key in keys:
         hour = hour_of_key(key)
-        days = source.counted_on(hour) if hour is not None else []
-        if days and days[-1] == day and all(counted.get(each, {}).get(key) == etag for each in days):
-            found[key] = etag
+        days = tuple(source.counted_on(hour)) if hour is not None else ()
+        if days and days[-1] <= last:
+            found.setdefault(days, []).append(key)
     return found

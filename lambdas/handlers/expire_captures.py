@@ -19,7 +19,7 @@ from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.expire_captures import ExpiryPlace, expire_captures
 
-# What a day of captures may take.
+# What the hashes of a day and a page of its captures may take.
 RESERVE_SECONDS = 120
 
 
@@ -56,7 +56,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             continue
         deleted += found.deleted
         behind += [] if found.is_whole else [config.model]
-        if found.days:
+        if found.deleted or found.replaced:
             logger.info("captures have expired", model=config.model, **asdict(found))
     if failed is not None:
         raise failed

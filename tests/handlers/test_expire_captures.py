@@ -12,9 +12,11 @@ from kedge.errors import ObjectsNotDeletedError
 from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.day import DayProfile, encode_day
 from lambdas.adapters.bucket import days
+from lambdas.adapters.release import trials
+from lambdas.adapters.release.trials import AbTrial
 from lambdas.handlers import expire_captures, profile_logs
 from tests import deployed_models
-from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, REGION
+from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, REGION, TABLE
 from tests.handlers.captured_rows import captured
 from tests.handlers.monitor_world import message, monitor_world
 from tests.synthesised import ROOT
@@ -107,17 +109,49 @@ def test_what_never_was_counted_stays_for_ever(world):
     assert len(captures(world)) == 2
 
 
+def test_what_is_counted_after_the_night_of_its_day_goes_in_the_next_one(world):
+    night(42)
+    # A late object of a counted day, and a day that nobody had counted.
+    for day in (FIRST, FIRST - timedelta(days=9)):
+        captured(world, day, 10, name="late", object_rows=10)
+    assert night(43) == {"deleted": 0, "behind": []}
+    for day in (FIRST, FIRST - timedelta(days=9)):
+        count(day)
+    assert night(43) == {"deleted": 2, "behind": []}
+    assert (rows(world, FIRST), rows(world, FIRST - timedelta(days=9))) == (50, 10)
+
+
+def test_what_a_tried_version_answered_goes_once_it_is_counted_or_nobody_ever_will(world):
+    """A shadow's captures are no day's; an A/B test's are the version's own, as long as the test is known."""
+    world.freeze("2")
+    begin = datetime(2016, 1, 2, tzinfo=UTC)
+    trials.begin(world.dynamodb, TABLE, MODEL, AbTrial("2", "1", begin, begin + timedelta(days=9)))
+    (own,) = (key for key in captures(world, FIRST) if key.endswith("a000000000.jsonl"))
+    variants = ("kedge-challenger", "kedge-challenger-v2", "kedge-challenger-v3", "renamed")
+    keys = {name: own.replace("/AllTraffic/", f"/{name}/") for name in variants}
+    for key in keys.values():
+        world.put(key, world.read(own))
+    night(39)
+    assert {*keys.values()} <= {*captures(world)}
+    night(40)
+    # Nobody has counted the second version's yet.
+    assert {name for name, key in keys.items() if key in captures(world)} == {"kedge-challenger-v2", "renamed"}
+    count(FIRST)
+    night(40)
+    assert {name for name, key in keys.items() if key in captures(world)} == {"renamed"}
+
+
 def test_a_night_that_fails_or_ends_early_is_made_up_for(world, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(S3Response, "_bucket_response_delete_keys", refusing)
         with pytest.raises(ObjectsNotDeletedError, match="SlowDown"):
             night(42)
     assert len(captures(world)) == 12
-    # The first day is done, and then the time is over.
+    # One page is done, and then the time is over.
     left = iter([600_000, 600_000, 0])
     context = SimpleNamespace(**{**vars(CONTEXT), "get_remaining_time_in_millis": lambda: next(left)})
-    assert night(42, context) == {"deleted": 4, "behind": [MODEL]}
-    assert night(42) == {"deleted": 8, "behind": []}
+    assert night(42, context) == {"deleted": 2, "behind": [MODEL]}
+    assert night(42) == {"deleted": 10, "behind": []}
     assert captures(world) == []
 
 
@@ -158,12 +192,13 @@ def test_a_bucket_of_others_is_left_alone(world, deploy):
 def test_one_model_keeps_no_other_waiting(world, deploy):
     second = "second-model"
     deploy("capture: {expire_days: 40}\n", second, world=world)
+    world.put(captures(world, FIRST)[0].replace(MODEL, second), b"")
     for model in (MODEL, second):
-        world.put(f"profiles/{model}/7/7/2015-01-01.npz", b"broken")
-    with pytest.raises(Exception, match="2015-01-01"):
+        world.put(f"profiles/{model}/7/7/{FIRST}.npz", b"broken")
+    with pytest.raises(Exception, match=f"{FIRST}"):
         night(40)
-    world.s3.delete_object(Bucket=BUCKET, Key=f"profiles/{MODEL}/7/7/2015-01-01.npz")
-    with pytest.raises(Exception, match=rf"{second}/7/7/2015-01-01"):
+    world.s3.delete_object(Bucket=BUCKET, Key=f"profiles/{MODEL}/7/7/{FIRST}.npz")
+    with pytest.raises(Exception, match=rf"{second}/7/7/{FIRST}"):
         night(40)
     assert captures(world, FIRST) == []
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from itertools import compress
 from typing import Any
 
 from kedge.arrays import Hashes
@@ -17,7 +16,6 @@ from kedge.profile.counted_objects import CountedObjects, KnownObjects, decode_o
 from kedge.profile.day import DayProfile, decode_day, decode_origin, encode_day
 from kedge.stored import DAY
 from lambdas.adapters.bucket import layout, objects, row_objects
-from lambdas.adapters.captures import inference_logs
 
 _NAME_DIGITS = 32
 
@@ -105,21 +103,8 @@ def captured_folders(s3: Any, bucket: str, model: str, *, first: date, last: dat
     return {version: [*folders] for version, folders in found.items()}
 
 
-def counted_objects(s3: Any, bucket: str, keys: Iterable[str]) -> dict[str, str]:
-    """ETag of each capture object that some days have counted and that is still there with the same content, by key."""
-    found: dict[str, str] = {}
-    for day in origins(s3, bucket, keys):
-        known = load_counted(s3, bucket, day.counted)
-        for folder in day.folders:
-            for page in inference_logs.list_pages(s3, bucket, folder, extension=""):
-                etags = {key: each.etag for key, each in page.found.items()}
-                _, is_same = known.look_up(etags)
-                found |= dict(compress(etags.items(), is_same))
-    return found
-
-
-def mark_expired(s3: Any, bucket: str, key: str) -> None:
-    """Note in a day, before any of its captures is deleted, that they expire: from then on what vanishes stays counted.
+def expiring_objects(s3: Any, bucket: str, key: str) -> KnownObjects:
+    """The objects that a day has counted, once it notes that its captures expire: from then on what vanishes stays counted.
 
     Raises
     ------
@@ -128,7 +113,7 @@ def mark_expired(s3: Any, bucket: str, key: str) -> None:
     for _ in range(_ATTEMPTS):
         day, etag = load_day(s3, bucket, key)
         if day.expired or save_day(s3, bucket, key, replace(day, expired=True), etag=etag):
-            return
+            return load_counted(s3, bucket, day.counted)
     raise DayContendedError(key=key, attempts=_ATTEMPTS)
 
 

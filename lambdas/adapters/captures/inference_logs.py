@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from kedge.capture.lines import Block, blocks
 from kedge.capture.log.objects import as_lines
-from kedge.capture.source import day_folder, source_of
+from kedge.capture.source import day_folder, day_of_folder, source_of
 from kedge.config.capture_place import CapturePlace
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
@@ -79,6 +79,15 @@ def list_pages(
         yield Page(found, items[-1]["Key"] if items else after, has_more)
         if not has_more:
             return
+
+
+def list_days(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[date, str]]:
+    """Each folder of a day below a prefix, at any depth, that holds something."""
+    for folder in objects.list_folders(s3, bucket, prefix):
+        if (day := day_of_folder(folder)) is not None:
+            yield day, folder
+        else:
+            yield from list_days(s3, bucket, folder)
 
 
 def keys_below(s3: Any, bucket: str, prefixes: Iterable[str], *, extension: str) -> Iterator[str]:

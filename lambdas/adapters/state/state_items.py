@@ -35,7 +35,6 @@ FORMS: Mapping[str, Form] = {
         Form("delivery", f"{_DELETE} the message is sent once more"),
         Form("estimates", f"{_DELETE} the estimator's record begins anew"),
         Form("experiment", _SETTLED),
-        Form("expired", f"{_DELETE} the next night begins with the first counted day"),
         Form("held", f"{_DELETE} the retraining is decided again with the next window"),
         Form("incident", f"{_DELETE} the next message begins a thread of its own"),
         Form("label_horizon", f"{_DELETE} the horizon is learnt again from the labels"),
