@@ -2,7 +2,7 @@
 
 The real service compares up to three times a day what Cost Explorer knows, so as late and by the same activated tags. It publishes
 to a topic as a service: topic and key must let it in, and where they do not, nobody hears anything. Imitated: budgets of a month's
-costs that are filtered by tags, with limits in percent of what was spent, told as AWS's mail. Not imitated: forecasts, mails to
+costs that are filtered by tags and regions, with limits in percent of what was spent, told as AWS's mail. Not imitated: forecasts, mails to
 addresses of the budget itself, and actions. Below stands how CloudFormation makes one.
 """
 
@@ -62,8 +62,10 @@ class Budgets:
                 self.failed.append(str(error))
 
     def _is_in(self, budget: dict[str, Any], charge: Charge) -> bool:
-        wanted = budget.get("CostFilters", {}).get("TagKeyValue", [])
-        return not wanted or any(f"user:{name}${value}" in wanted for name, value in self.bill.tags_of(charge).items())
+        filters, tags = budget.get("CostFilters", {}), self.bill.tags_of(charge).items()
+        carried = [f"user:{name}${value}" for name, value in tags]
+        has_tag = "TagKeyValue" not in filters or any(each in filters["TagKeyValue"] for each in carried)
+        return has_tag and charge.region in filters.get("Region", [charge.region])
 
 
 def budget(making: Making, properties: dict[str, Any]) -> Made:
@@ -93,7 +95,7 @@ TYPES = (
     ResourceType(
         "AWS::Budgets::Budget",
         "Budget.BudgetName Budget.BudgetType Budget.TimeUnit Budget.BudgetLimit.Amount Budget.BudgetLimit.Unit"
-        " Budget.CostFilters.TagKeyValue NotificationsWithSubscribers.Notification.NotificationType"
+        " Budget.CostFilters.TagKeyValue Budget.CostFilters.Region NotificationsWithSubscribers.Notification.NotificationType"
         " NotificationsWithSubscribers.Notification.ComparisonOperator NotificationsWithSubscribers.Notification.Threshold"
         " NotificationsWithSubscribers.Notification.ThresholdType NotificationsWithSubscribers.Subscribers.SubscriptionType"
         " NotificationsWithSubscribers.Subscribers.Address",

@@ -41,11 +41,12 @@ class InvalidRequestError(JsonRESTError):
 
 @dataclass(frozen=True)
 class Charge:
-    """What a service took for something with these tags on a day."""
+    """What a service took in a region for something with these tags on a day."""
 
     day: date
     service: str
     usd: float
+    region: str
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -56,10 +57,10 @@ class Bill:
         self.region, self.charges, self.enabled = region, list[Charge](), True
         self.active_since: dict[str, date] = {}
 
-    def add(self, day: date, service: str, usd: float, **tags: str) -> None:
-        """Write a charge; of a tag's name, two underscores stand for a colon."""
+    def add(self, day: date, service: str, usd: float, *, region: str | None = None, **tags: str) -> None:
+        """Write a charge, of this region unless it says another; of a tag's name, two underscores stand for a colon."""
         named = {name.replace("__", ":"): value for name, value in tags.items()}
-        self.charges.append(Charge(day, service, usd, named))
+        self.charges.append(Charge(day, service, usd, region or self.region.name, named))
 
     @property
     def known(self) -> list[Charge]:
@@ -144,6 +145,8 @@ class Bill:
             return True
         if "And" in wanted:
             return all(self._matches(charge, each) for each in wanted["And"])
+        if wanted.get("Dimensions", {}).get("Key") == "REGION":
+            return charge.region in wanted["Dimensions"]["Values"]
         if set(wanted) != {"Tags"}:
             raise NotImplementedError(f"the filter {wanted} is not imitated")
         return self.tags_of(charge).get(wanted["Tags"]["Key"]) in wanted["Tags"]["Values"]

@@ -80,7 +80,8 @@ def add_budget(scope: Construct, usd: float, *, topic: sns.Topic, key: kms.IKey)
             budget_type="COST",
             time_unit="MONTHLY",
             budget_limit=budgets.CfnBudget.SpendProperty(amount=usd, unit="USD"),
-            cost_filters={"TagKeyValue": [f"user:{tag}${value}"]},
+            # Kedges without a stage, each in a region of its own, carry the same tag.
+            cost_filters={"TagKeyValue": [f"user:{tag}${value}"], "Region": [stack.region]},
         ),
         notifications_with_subscribers=[
             budgets.CfnBudget.NotificationWithSubscribersProperty(

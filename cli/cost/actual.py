@@ -73,8 +73,9 @@ def read_spent(deployment: Deployment, days: int) -> Spent:
     ce, end = deployment.client("ce"), deployment.caller.time.date()
     start = end - timedelta(days=days)
     try:
-        by_service = _grouped(ce, start, end, {"Type": "DIMENSION", "Key": "SERVICE"})
-        by_model = _grouped(ce, start, end, {"Type": "TAG", "Key": MODEL_TAG})
+        ours = _ours(deployment.region)
+        by_service = _grouped(ce, start, end, ours, {"Type": "DIMENSION", "Key": "SERVICE"})
+        by_model = _grouped(ce, start, end, ours, {"Type": "TAG", "Key": MODEL_TAG})
     except ClientError as error:
         raise BadInputError(_why_refused(error)) from error
     if not by_service:
@@ -89,13 +90,20 @@ def read_spent(deployment: Deployment, days: int) -> Spent:
     return Spent(start, end, by_service, models, list(_worked(deployment, start, end)), why)
 
 
-def _grouped(ce: Any, start: date, end: date, by: Mapping[str, str]) -> dict[str, float]:
+def _ours(region: str) -> dict[str, Any]:
+    """What carries the deployment's tag in its region: Kedges without a stage, each in a region of its own, carry the same."""
     key, value = stage.current().tag
+    tag = {"Key": key, "Values": [value], "MatchOptions": ["EQUALS"]}
+    there = {"Key": "REGION", "Values": [region], "MatchOptions": ["EQUALS"]}
+    return {"And": [{"Tags": tag}, {"Dimensions": there}]}
+
+
+def _grouped(ce: Any, start: date, end: date, ours: Mapping[str, Any], by: Mapping[str, str]) -> dict[str, float]:
     request: dict[str, Any] = {
         "TimePeriod": {"Start": f"{start}", "End": f"{end}"},
         "Granularity": "MONTHLY",
         "Metrics": ["UnblendedCost"],
-        "Filter": {"Tags": {"Key": key, "Values": [value], "MatchOptions": ["EQUALS"]}},
+        "Filter": ours,
         "GroupBy": [by],
     }
     found: dict[str, float] = {}

@@ -37,6 +37,7 @@ def test_people_hear_once_when_four_fifths_are_spent_and_once_when_all_is(accoun
     account.bill.active_since["kedge:stage"] = date(2016, 1, 1)
     account.bill.add(date(2016, 2, 28), "AWS Lambda", 500, kedge__stage="-")
     account.bill.add(date(2016, 3, 8), "AWS Lambda", 500, kedge__stage="dev")
+    account.bill.add(date(2016, 3, 8), "AWS Lambda", 500, kedge__stage="-", region="us-east-1")
     account.bill.add(date(2016, 3, 8), "AWS Lambda", 41, kedge__stage="-")
     account.bill.add(date(2016, 3, 10), "AWS Lambda", 41, kedge__stage="-")
     wait(account, hours=9)

@@ -24,7 +24,7 @@ def of_kind(resources, kind):
 def test_the_budget_counts_what_carries_the_tag_and_tells_before_and_after_it_is_spent(storage):
     (budget,) = of_kind(storage, "AWS::Budgets::Budget")
     assert budget["Budget"]["BudgetLimit"] == {"Amount": 50, "Unit": "USD"}
-    assert budget["Budget"]["CostFilters"] == {"TagKeyValue": ["user:kedge:stage$-"]}
+    assert budget["Budget"]["CostFilters"] == {"TagKeyValue": ["user:kedge:stage$-"], "Region": ["eu-west-1"]}
     told = [
         (each["Notification"]["NotificationType"], each["Notification"]["Threshold"])
         for each in budget["NotificationsWithSubscribers"]

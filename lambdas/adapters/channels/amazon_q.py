@@ -70,7 +70,7 @@ def notification(message: Notice, channel: Channel) -> dict[str, Any]:
         "id": event.id,
         "content": content,
         "metadata": {
-            "threadId": message.incident,
+            "threadId": message.incident_key,
             "summary": cut_at_word(message.title, TITLE_MAX),
             "eventType": event.kind,
             "relatedResources": related,

@@ -70,7 +70,7 @@ class Notice:
     Attributes
     ----------
     incident : str
-        The name that a pager knows the incident by.
+        The incident's name in this deployment.
     repeated : bool
         Whether the service may have shown it already.
     late : bool
@@ -93,6 +93,11 @@ class Notice:
     sent_at: datetime
     place: Place
     secret: str = field(repr=False)
+
+    @property
+    def incident_key(self) -> str:
+        """The incident's name where several deployments call one pager, or tell one room: each has a bucket of its own."""
+        return f"{hashlib.sha256(self.place.bucket.encode()).hexdigest()[:8]}/{self.incident}"
 
     @property
     def words(self) -> Words:

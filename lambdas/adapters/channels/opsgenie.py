@@ -21,7 +21,7 @@ def render(message: Notice) -> Post:
     """Create an alert, or acknowledge or close it by its alias."""
     # A message without the address never comes here.
     address = message.owner.opsgenie.url if message.owner.opsgenie else ""
-    event, alias = message.event, message.incident[:ALIAS_MAX]
+    event, alias = message.event, message.incident_key[:ALIAS_MAX]
     headers = {"Authorization": f"GenieKey {message.secret}"}
     if verb := _BY_ALIAS.get(message.action):
         url = f"{address}/{quote(alias, safe='')}/{verb}?identifierType=alias"

@@ -19,7 +19,7 @@ _SEVERITY = {Severity.CRITICAL: "critical", Severity.OK: "info"}
 
 def render(message: Notice) -> Post:
     """Trigger, acknowledge or resolve by the incident's name; what wakes nobody is a change."""
-    event, key = message.event, message.incident[:KEY_MAX]
+    event, key = message.event, message.incident_key[:KEY_MAX]
     # A message without the address never comes here.
     service = message.owner.pagerduty.url if message.owner.pagerduty else ""
     if message.action in ("acknowledge", "resolve"):

@@ -52,6 +52,7 @@ def test_what_was_spent_is_told_by_service_by_model_and_by_function(served, acco
     charge(account, 3, S3, 0.125)
     charge(account, 31, S3, 1000)
     charge(account, 3, S3, 1000, kedge__stage="dev")
+    charge(account, 3, SAGEMAKER, 1000, kedge__model="churn", region="us-east-1")
     (function,) = [f for f in account.client("lambda").list_functions()["Functions"] if "FanOut" in f["FunctionName"]]
     name, seconds = function["FunctionName"], 2048 / function["MemorySize"]
     dimensions = [{"Name": "FunctionName", "Value": name}]

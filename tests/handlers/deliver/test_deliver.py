@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.handlers.deliver.deliver_world import CHANNELS, MONDAY, WEEK, deliver
 from tests.handlers.deliver.services import SECRETS
 
 EPISODE = f"{MODEL}/episode/2016-01-04T03:00:00Z"
+# Another deployment's bucket has another name.
+INCIDENT = f"{sha256(BUCKET.encode()).hexdigest()[:8]}/{EPISODE}"
 CHATS = ("slack", "teams", "webhook")
 ACT = {"package_version": "2", "by": "ann", "reason": "seen", "until": "2016-02-01T00:00:00Z"}
 BUSY = (429, {"Retry-After": "77"}, b"")
@@ -38,7 +41,7 @@ def test_a_message_is_shown_once_by_every_channel(world):
     world.drain()
     assert shown(world) == dict.fromkeys(CHANNELS, 1)
     (incident,) = world.services.shown["pagerduty"]
-    assert (incident["dedup_key"], incident["payload"]["severity"]) == (EPISODE, "critical")
+    assert (incident["dedup_key"], incident["payload"]["severity"]) == (INCIDENT, "critical")
     links = {link["text"]: link["href"] for link in incident["links"]}
     assert [*links] == ["Runbook", "Report", "Model page", "Dashboard"]
     assert links["Runbook"] == "https://example.com/runbook"
@@ -64,7 +67,7 @@ def test_the_end_of_an_episode_resolves_the_incident_and_answers_in_the_thread(w
     for news, weeks in (("begins", 0), ("worse", 1), ("ends", 2)):
         world.publish(window(news, weeks=weeks))
         world.drain()
-    assert world.services.incidents == {"pagerduty": {EPISODE: "resolved"}, "opsgenie": {EPISODE: "closed"}}
+    assert world.services.incidents == {"pagerduty": {INCIDENT: "resolved"}, "opsgenie": {INCIDENT: "closed"}}
     first, *answers = world.services.shown["slack"]
     assert [answer["thread_ts"] for answer in answers] == [first["ts"]] * 2
     assert (len(world.services.shown["pagerduty"]), len(world.services.shown["teams"])) == (1, 3)
@@ -74,7 +77,7 @@ def test_an_episode_that_comes_back_opens_the_incident_again(world):
     for news, weeks in (("begins", 0), ("ends", 1), ("back", 2)):
         world.publish(window(news, weeks=weeks))
         world.drain()
-    assert world.services.incidents == {"pagerduty": {EPISODE: "triggered"}, "opsgenie": {EPISODE: "open"}}
+    assert world.services.incidents == {"pagerduty": {INCIDENT: "triggered"}, "opsgenie": {INCIDENT: "open"}}
 
 
 @pytest.mark.parametrize("pager", ["pagerduty", "opsgenie"])
@@ -113,7 +116,7 @@ def test_what_a_person_did_acknowledges_the_open_episode(world, kind):
     world.drain("pagerduty", "opsgenie")
     world.publish(Entry(MODEL, kind, MONDAY + WEEK, ACT), "pagerduty", "opsgenie")
     world.drain("pagerduty", "opsgenie")
-    assert world.services.incidents == {"pagerduty": {EPISODE: "acknowledged"}, "opsgenie": {EPISODE: "acknowledged"}}
+    assert world.services.incidents == {"pagerduty": {INCIDENT: "acknowledged"}, "opsgenie": {INCIDENT: "acknowledged"}}
 
 
 def test_an_act_without_an_open_episode_is_no_news_for_a_pager_whose_routes_do_not_take_it(world, monkeypatch):

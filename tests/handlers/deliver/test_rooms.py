@@ -1,6 +1,7 @@
 """Chats by Amazon Q Developer: what a room shows, in which thread, and what happens where SNS does not take it."""
 
 import json
+from hashlib import sha256
 
 import boto3
 import pytest
@@ -14,7 +15,7 @@ from tests.handlers.aws_world import BUCKET, MODEL, REGION
 from tests.handlers.deliver.deliver_world import MONDAY, deliver_world, failed, window
 from tests.synthesised import models_in_rooms
 
-EPISODE = f"{MODEL}/episode/2016-01-04T03:00:00Z"
+EPISODE = f"{sha256(BUCKET.encode()).hexdigest()[:8]}/{MODEL}/episode/2016-01-04T03:00:00Z"
 SLACK = f"{ROOM}slack-T07EA123LEP-C024BE91L"
 CHATS = ("slack", "teams")
 
