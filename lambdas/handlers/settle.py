@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel
@@ -28,7 +29,7 @@ from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints, e
 from lambdas.adapters.state import champions, leases, standing, under_way, windows
 from lambdas.adapters.state.standing import Standing
 from lambdas.adapters.state.under_way import ReleaseUnderWay
-from lambdas.adapters.telling import desk_of
+from lambdas.adapters.telling import Desk, desk_of
 from lambdas.adapters.times import wall_clock
 from lambdas.adapters.training import run_leftovers
 from lambdas.entry import entry
@@ -120,9 +121,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         # AWS leaves an input above 248 KiB out of its event: an hour's tick finds the lease that has lost its holder.
         return {"verdict": "UNNAMED"}
     config = find_model(request.model, settings.data_bucket)
+    desk = desk_of(settings)
     if config is None:
-        return {"verdict": "UNKNOWN_MODEL"}
-    bench = Bench(config, desk_of(settings), request.time)
+        stands = standing.load(clients.dynamodb(), settings.state_table, request.model)
+        return {"verdict": "UNKNOWN_MODEL", "told_again": tell_kept(request.model, stands, desk, request.time)}
+    bench = Bench(config, desk, request.time)
     answer = end_of_machine(request.run, bench) if request.run else reconcile(request, bench, settings)
     logger.info("settled", model=request.model, **answer)
     return answer
@@ -145,7 +148,7 @@ def end_of_machine(run: str, bench: Bench) -> dict[str, Any]:
 
 
 def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, Any]:
-    """Bring a model in order, then send what could not be told; what still cannot is an error, so that its alarm is heard."""
+    """Bring a model in order, then send what could not be told."""
     tell_end(request.detail, bench)
     stands = standing.load(clients.dynamodb(), settings.state_table, bench.model)
     answer = bring_in_order(request, stands, bench, settings)
@@ -160,12 +163,18 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
         track_runs(bench, settings.retrain_machine_arn, ended=ended)
     if request.hourly and request.time.hour == SWEEP_HOUR:
         looks.look(bench, settings.retrain_machine_arn)
-    end_mute(stands, bench)
-    sent, left = telling.tell_again(bench.desk, stands.untold, mute=stands.mute, now=bench.time)
-    if left:
-        raise MessagesUntoldError(model=bench.model, messages=left)
+    sent = tell_kept(bench.model, stands, bench.desk, bench.time)
     watched = {"mode": "watch"} if bench.config.mode == "watch" else {}
     return {**answer, **watched, "told_again": sent}
+
+
+def tell_kept(model: str, stands: Standing, desk: Desk, now: datetime) -> int:
+    """Send what could not be told, also of a model that was taken away; what still cannot is an error, so that its alarm is heard."""
+    end_mute(model, stands, desk, now)
+    sent, left = telling.tell_again(desk, stands.untold, mute=stands.mute, now=now)
+    if left:
+        raise MessagesUntoldError(model=model, messages=left)
+    return sent
 
 
 def sweep(request: Request, bench: Bench, settings: Settings) -> None:

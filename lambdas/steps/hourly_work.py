@@ -6,7 +6,7 @@ a share of a few calls, and no message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,18 +16,20 @@ from kedge.release.serving import Served
 from lambdas.adapters import clients
 from lambdas.adapters.release import endpoints
 from lambdas.adapters.release.endpoints import ListedEndpoint
-from lambdas.adapters.state import agreements, capture_states, champions, state_items
+from lambdas.adapters.state import agreements, capture_states, champions, mutes, state_items
 from lambdas.adapters.state.state_items import Item
 from lambdas.adapters.training.run_leftovers import TRIAL
 
 # UTC. In this hour's tick every model is settled, whatever is known of it: it is swept, and its packages that wait are looked at.
 SWEEP_HOUR = 3
 _ITEMS = (champions.ITEM, agreements.ITEM, capture_states.ITEM)
+# What people are still told of a model that was taken away.
+_TOLD = {state_items.UNTOLD.rstrip("#"), mutes.ITEM}
 
 
 @dataclass(frozen=True)
 class HourlyWork:
-    """The models to which each of the three queues gets a message."""
+    """The models to which each of the three queues gets a message; among those to settle are some that were taken away."""
 
     settle: tuple[str, ...]
     decide: tuple[str, ...]
@@ -40,20 +42,21 @@ def find_work(models: Iterable[ModelConfig], table: str, now: datetime) -> Hourl
     unsettled = state_items.load_waiting(dynamodb, table, state_items.SETTLE)
     held = state_items.load_waiting(dynamodb, table, state_items.DECIDE)
     items = state_items.load_items(dynamodb, table, [(model, item) for model in known for item in _ITEMS])
+    taken_away = (model for model, kinds in unsettled.items() if model not in known and kinds & _TOLD)
     return HourlyWork(
-        settle=tuple(known) if now.hour == SWEEP_HOUR else _to_settle(known, unsettled, items, now),
+        settle=(*(known if now.hour == SWEEP_HOUR else _to_settle(known, unsettled, items, now)), *taken_away),
         decide=tuple(model for model, config in known.items() if _is_decided(config, held)),
         look=tuple(model for model in known if _is_looked_at(model, items, now)),
     )
 
 
-def _is_decided(config: ModelConfig, held: set[str]) -> bool:
+def _is_decided(config: ModelConfig, held: Container[str]) -> bool:
     """Whether what held a retraining may be over, or a schedule of the YAML is due; of any other model its next window decides."""
     return config.mode == "manage" and (config.model in held or config.retraining.schedule is not None)
 
 
 def _to_settle(
-    known: Mapping[str, ModelConfig], unsettled: set[str], items: Mapping[tuple[str, str], Item], now: datetime
+    known: Mapping[str, ModelConfig], unsettled: Container[str], items: Mapping[tuple[str, str], Item], now: datetime
 ) -> tuple[str, ...]:
     """The models where something waits, and those whose endpoint is not as it was when all agreed."""
     serving = {model: items[model, champions.ITEM] for model in known if (model, champions.ITEM) in items}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import Any
 
 from kedge.alerts.episode import AlertEpisode
@@ -13,19 +14,19 @@ from lambdas.adapters import telling
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import alert_episodes, mutes
 from lambdas.adapters.state.standing import Standing
-from lambdas.steps.release.settled_release import Bench
+from lambdas.adapters.telling import Desk
 from report.alert_text import render_alert
 
 
-def end_mute(stands: Standing, bench: Bench) -> None:
+def end_mute(model: str, stands: Standing, desk: Desk, now: datetime) -> None:
     """Tell once that a mute has ended, whether by itself or by a person, then forget it and what it held."""
     mute, held = stands.mute, telling.held_by_mute(stands.untold)
-    if is_muted(mute, bench.time) or (mute is None and not held):
+    if is_muted(mute, now) or (mute is None and not held):
         return
     subjects = [
         f"{entry.time:%Y-%m-%d %H:%M}: {_headline(entry)}" for item, entry in held if item["audience"]["S"] == "people"
     ]
-    episode, _ = alert_episodes.load(bench.desk.dynamodb, bench.desk.table, bench.model)
+    episode, _ = alert_episodes.load(desk.dynamodb, desk.table, model)
     lasts = episode is not None and episode.ended is None
     alarms = _alarms(episode) if episode and lasts else {}
     severity = worst([Severity.OK, *alarms.values()])
@@ -42,10 +43,10 @@ def end_mute(stands: Standing, bench: Bench) -> None:
         detail |= {"until": to_text(mute.until), "reason": mute.reason, "by": mute.by}
     names = [item["item"]["S"] for item, _ in held]
     what = hashlib.sha256("\n".join([str(detail.get("until", "")), *sorted(names)]).encode()).hexdigest()[:16]
-    telling.tell_once(bench.desk, f"mute_ended#{what}", Entry(bench.model, "mute_ended", bench.time, detail))
-    telling.forget(bench.desk, [item for item, _ in held])
+    telling.tell_once(desk, f"mute_ended#{what}", Entry(model, "mute_ended", now, detail))
+    telling.forget(desk, [item for item, _ in held])
     if mute is not None:
-        mutes.remove(bench.desk.dynamodb, bench.desk.table, bench.model)
+        mutes.remove(desk.dynamodb, desk.table, model)
 
 
 def _alarms(episode: AlertEpisode) -> dict[str, Severity]:

@@ -255,7 +255,10 @@ def test_captures_are_looked_at_twice_a_day_and_each_hour_until_they_can_be_read
     assert hour(quiet)["look"] == 1
 
 
-def test_a_model_that_was_taken_away_gets_no_message(quiet, monkeypatch):
+def test_a_model_that_was_taken_away_gets_no_message_but_for_what_people_are_still_told_of_it(quiet, monkeypatch):
     leased(quiet)
     monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue(Definitions(), Definitions()))
     assert hour(quiet) == NOTHING
+    unsent(quiet)
+    for time in (NOW, NOW.replace(hour=3)):
+        assert hour(quiet, time) == {**NOTHING, "settle": 1}

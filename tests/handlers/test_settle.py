@@ -9,12 +9,13 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
+from kedge.alerts.holding import Mute
 from kedge.errors import MessagesUntoldError
 from kedge.instants import to_text
 from kedge.retraining.state import RetrainingStart
 from kedge.staging.record import TrialRecord
 from lambdas.adapters import clients
-from lambdas.adapters.state import champions, windows
+from lambdas.adapters.state import champions, mutes, windows
 from lambdas.handlers import settle
 from lambdas.handlers.settle import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, TABLE
@@ -165,6 +166,29 @@ def test_what_could_not_be_told_is_told_within_the_hour(world):
     world.dynamodb.put_item(TableName=TABLE, Item=item)
     assert hourly()["told_again"] == 1
     assert len(world.mails()) == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "is_muted", "mails"), [("", False, 1), ("quiet", False, 1), ("mute", False, 1), ("mute", True, 0)]
+)
+def test_what_could_not_be_told_of_a_model_that_was_taken_away_is_told_once_no_mute_lasts(world, held, is_muted, mails):
+    event = {
+        "time": to_text(NOW - timedelta(hours=1)),
+        "model": "gone",
+        "kind": "rejected",
+        "detail": {"serving": True},
+    }
+    item = {"model": {"S": "gone"}, "item": {"S": "untold#people#abc"}, "event": {"S": json.dumps(event)}}
+    item |= {"audience": {"S": "people"}, **({"held": {"S": held}} if held else {})}
+    world.dynamodb.put_item(TableName=TABLE, Item=item)
+    if held == "mute":
+        mutes.save(
+            world.dynamodb, TABLE, "gone", Mute(NOW + timedelta(hours=1) * (1 if is_muted else -1), "noise", "ann")
+        )
+    assert hourly(model="gone")["verdict"] == "UNKNOWN_MODEL"
+    assert len(world.mails()) == mails
+    assert (world.item("untold#people#abc", model="gone") is None) == (mails == 1)
+    assert (world.item("mute", model="gone") is not None) == is_muted
 
 
 def test_a_topic_that_refuses_for_good_is_an_error_that_alarms_after_everything_else_was_done(world, monkeypatch):

@@ -132,15 +132,18 @@ def waiting(item: Item) -> Item:
     return item | {WAITS: {"S": waits}} if waits else item
 
 
-def load_waiting(dynamodb: Any, table: str, waits: str) -> set[str]:
-    """The models with items that wait to be settled, or to be decided; an item of the last second may be missing."""
+def load_waiting(dynamodb: Any, table: str, waits: str) -> dict[str, set[str]]:
+    """The kinds of the items that wait to be settled, or to be decided, by model; an item of the last second may be missing."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         IndexName=WAITING_INDEX,
         KeyConditionExpression="waits = :waits",
         ExpressionAttributeValues={":waits": {"S": waits}},
     )
-    return {item["model"]["S"] for page in pages for item in page["Items"]}
+    found = dict[str, set[str]]()
+    for item in (item for page in pages for item in page["Items"]):
+        found.setdefault(item["model"]["S"], set()).add(_kind(item))
+    return found
 
 
 def read(item: Mapping[str, Any], build: Callable[[Mapping[str, Any]], T]) -> T:

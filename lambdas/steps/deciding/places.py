@@ -52,7 +52,7 @@ class StartPlaces:
     def _waiting(self) -> dict[str, float]:
         waiting = state_items.load_waiting(clients.dynamodb(), self.table, state_items.DECIDE)
         # What waits of a model that was taken away stands before nobody.
-        held = wishes.load_held(clients.dynamodb(), self.table, sorted(waiting & names(self.bucket)))
+        held = wishes.load_held(clients.dynamodb(), self.table, sorted(waiting.keys() & names(self.bucket)))
         return {name: one.loss_a_day for name, one in held.items() if one.hold == LINE}
 
     def _free(self) -> Iterable[str]:
