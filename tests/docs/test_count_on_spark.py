@@ -56,11 +56,10 @@ def counted_on_spark(recipe, place, known):
     new = [each.key for each in place.look(known, lambda _: True).new()]
     read = pa.Table.from_batches(tasks.read([keys_of(new)]), tasks.row_schema)
     said = read.column(recipe.OBJECT)
-    known_ids = {row for batch in tasks.ids([keys_of(known.parts)]) for row in batch.column("kedge_row_id").to_pylist()}
+    seen = {row for batch in tasks.ids([keys_of(known.parts)]) for row in batch.column("kedge_row_id").to_pylist()}
     rows = read.filter(said.is_null())
-    # The first of one id is written last, so it is the one that stays.
-    first = {row: n for n, row in reversed([*enumerate(rows.column("kedge_row_id").to_pylist())])}
-    once = rows.take(sorted(n for row, n in first.items() if row not in known_ids))
+    is_first = [not (row in seen or seen.add(row)) for row in rows.column("kedge_row_id").to_pylist()]
+    once = rows.filter(pa.array(is_first, pa.bool_()))
     counted = [
         day for batch in tasks.count(once.to_batches(max_chunksize=5)) for day in batch.column("day").to_pylist()
     ]
