@@ -162,8 +162,8 @@ def count_day(spark: Any, place: CountingPlace) -> DayProfile:
     # Of rows with one id the earliest counts.
     nth = functions.row_number().over(Window.partitionBy(ROW_ID).orderBy(TIME, EVENT_ID))
     once = rows.withColumn("nth", nth).where("nth = 1").drop("nth")
-    counted = [bytes(each.day) for each in once.mapInArrow(tasks.count, "day binary").toLocalIterator()]
-    objects = [each[0] for each in read.where(functions.col(OBJECT).isNotNull()).select(OBJECT).toLocalIterator()]
+    counted = [bytes(each.day) for each in once.mapInArrow(tasks.count, "day binary").collect()]
+    objects = [each[0] for each in read.where(functions.col(OBJECT).isNotNull()).select(OBJECT).collect()]
     folded = known.folded(tasks.day_of(objects, counted))
     if not days.save_day(s3, place.bucket, place.key, folded, etag=etag):
         raise SystemExit(f"another run has counted {place.key} meanwhile: run the job again")
