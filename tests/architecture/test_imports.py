@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -114,3 +115,10 @@ def test_of_scipy_kedge_uses_special_alone():
 def test_nothing_that_is_deployed_knows_of_the_offline_account():
     for path in [*sources("kedge", "lambdas", "stacks", "report"), ROOT / "app.py"]:
         assert "offline" not in ours(path), path
+
+
+def test_mypy_follows_every_module_of_the_cdk_that_ours_import():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["overrides"]
+    followed = {name for each in settings if each.get("follow_imports") == "normal" for name in each["module"]}
+    checked = [ROOT / "app.py", *sources(*ROOMS)]
+    assert {name for path in checked for name in imports(path) if name.startswith("aws_cdk.aws_")} <= followed
