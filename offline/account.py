@@ -138,9 +138,9 @@ class Account(Region):
     def _install_tools(self, stack: ExitStack) -> None:
         """Change what all services use: the way of a call, who may make it, and how much an answer holds."""
         transport.install(self)
-        s3.install(self)
+        s3.install(self.patch)
         s3_conflicts.install(self)
-        dynamodb.install(self)
+        dynamodb.install(self.patch)
         guard.install(self, self.iam)
         if self.page_items:
             stack.enter_context(paging.in_pages(self.page_items))

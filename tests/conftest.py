@@ -1,7 +1,7 @@
 """What holds for every test: the handlers know the example's model alone, and botocore does its slow work once a process.
 
-botocore reads a service's model, and makes its client's class, once a process: every mock begins a new session, which
-would do both anew.
+botocore reads a service's model and its rules, and makes its client's class, once a process: every mock begins a new
+session, which would do so anew.
 """
 
 import functools
@@ -9,17 +9,30 @@ import gc
 from datetime import UTC, datetime
 from typing import Any
 
+import botocore.regions
 import botocore.session
 from botocore.client import ClientCreator
+from botocore.endpoint_provider import EndpointProvider
+from botocore.hooks import NodeList, _PrefixTrie
+from botocore.httpsession import URLLib3Session
+from botocore.model import ServiceModel
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.sns.models import Subscription
 
 from lambdas.adapters import owners
-from offline.speed import transport
+from offline.speed import dynamodb, s3, transport
 from tests.synthesised import example_models
 
 # An account keeps a record of every call: collecting among so many objects took a tenth of the time.
 gc.set_threshold(200_000, 50, 1000)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage no more among what was imported: at its end pytest looks five times."""
+    gc.collect()
+    gc.freeze()
+
+
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 # What a user keeps beside models/ changes no test.
 owners.DIRECTORY = example_models().parent
@@ -37,6 +50,48 @@ def _class_of(creator: ClientCreator, service_name: str, service_model: Any) -> 
 
 ClientCreator._create_client_class = _class_of
 
+_load_model = ClientCreator._load_service_model
+_models: dict[tuple[str, str | None], ServiceModel] = {}
+
+
+def _model_of(creator: ClientCreator, service_name: str, api_version: str | None = None) -> ServiceModel:
+    if (service_name, api_version) not in _models:
+        _models[service_name, api_version] = _load_model(creator, service_name, api_version)
+    return _models[service_name, api_version]
+
+
+ClientCreator._load_service_model = _model_of
+
+_rules: dict[int, EndpointProvider] = {}
+
+
+def _rules_of(ruleset_data: dict[str, Any], **more: Any) -> EndpointProvider:
+    # The session's loader, one for all, keeps the data that the rules are read from.
+    if id(ruleset_data) not in _rules:
+        _rules[id(ruleset_data)] = EndpointProvider(ruleset_data, **more)
+    return _rules[id(ruleset_data)]
+
+
+botocore.regions.EndpointProvider = _rules_of
+# No test speaks TLS to AWS.
+_TLS = URLLib3Session()._get_ssl_context()
+URLLib3Session._get_ssl_context = lambda _session: _TLS
+
+
+def _copied(node: dict[str, Any]) -> dict[str, Any]:
+    values = node["values"] and NodeList(*map(list, node["values"]))
+    return node | {"values": values, "children": {name: _copied(each) for name, each in node["children"].items()}}
+
+
+def _copy(handlers: _PrefixTrie) -> _PrefixTrie:
+    # Every client has a copy of its session's handlers.
+    made = _PrefixTrie()
+    made._root = _copied(handlers._root)
+    return made
+
+
+_PrefixTrie.__copy__ = _copy
+
 
 class _MachinesClock:
     @property
@@ -46,6 +101,8 @@ class _MachinesClock:
 
 # The short way of a request, also where a test mocks AWS without an account.
 transport.shorten(setattr, _MachinesClock())
+s3.install(setattr)
+dynamodb.install(setattr)
 # moto makes a key of 2,048 bits for each subscription.
 _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 Subscription.private_key = lambda _subscription: _KEY

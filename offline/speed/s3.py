@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
 from threading import RLock
@@ -27,8 +27,6 @@ from moto.s3 import models
 from moto.s3.models import FakeDeleteMarker, FakeKey, FakeTableStorageBucket, S3Backend, s3_backends
 from moto.s3.responses import S3Response
 from moto.s3.utils import ARCHIVE_STORAGE_CLASSES, _VersionedKeyStore
-
-from offline.region import Region
 
 LAST_CHARACTER = chr(0x10FFFF)
 PAGE = 1000  # objects, as S3 returns them at most
@@ -211,13 +209,13 @@ def _entry(key: FakeKey) -> dict[str, Any]:
     return described | ({"ChecksumAlgorithm": key.checksum_algorithm} if key.checksum_algorithm else {})
 
 
-def install(region: Region) -> None:
-    """Have buckets made from now on keep their keys in order."""
-    region.patch(models, "_VersionedKeyStore", IndexedKeys)
-    region.patch(S3Backend, "list_objects_v2", list_objects_v2)
-    region.patch(S3Response, "serialized", serialized)
-    region.patch(S3Backend, "log_incoming_request", lambda *_: None)
-    region.patch(S3Response, "subdomain_based_buckets", staticmethod(_names_bucket_in_host))
+def install(patch: Callable[[Any, str, Any], None]) -> None:
+    """Have buckets made from now on keep their keys in order, by a way to replace an attribute."""
+    patch(models, "_VersionedKeyStore", IndexedKeys)
+    patch(S3Backend, "list_objects_v2", list_objects_v2)
+    patch(S3Response, "serialized", serialized)
+    patch(S3Backend, "log_incoming_request", lambda *_: None)
+    patch(S3Response, "subdomain_based_buckets", staticmethod(_names_bucket_in_host))
 
 
 def _names_bucket_in_host(request: Any) -> bool:

@@ -2,13 +2,14 @@
 
 Real AWS verifies signatures and reads user agents; moto does neither, and finds the service of each request by trying
 some 250 patterns and compiling its URLs anew; it lists its methods, and botocore asks its rules for an endpoint, with
-every call. Here routes are remembered by host, endpoints by operation and bucket, signatures are stated rather than
-computed, and a timestamp is parsed once: while the clock stands still, there are few different ones. Besides, the
-status of an answer is what the answer says: moto makes a 200 of some.
+every call. Here routes are remembered by host, endpoints by operation and bucket, names by what they were made of,
+signatures are stated rather than computed, and a timestamp is parsed once: while the clock stands still, there are few
+different ones. Besides, the status of an answer is what the answer says: moto makes a 200 of some.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -17,6 +18,7 @@ from string import ascii_letters, digits
 from typing import Any, Protocol
 
 import botocore.auth
+import botocore.hooks
 import botocore.parsers
 import botocore.useragent
 import moto.core.responses
@@ -31,7 +33,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.exceptions import HTTPException
 from moto.core.request import normalize_request
 from moto.core.responses import BaseResponse
-from moto.core.utils import method_names_from_class
+from moto.core.utils import camelcase_to_underscores
 from moto.moto_api._internal.moto_random import MotoRandom
 
 from offline.region import Region
@@ -52,12 +54,10 @@ class SupportsNow(Protocol):
 def install(region: Region) -> None:
     """Shorten the way for as long as the account is open."""
     shorten(region.patch, region.clock)
-    # While it is open, no service gets another operation.
-    region.patch(moto.core.responses, "method_names_from_class", cache(method_names_from_class))
 
 
 def shorten(patch: Callable[[Any, str, Any], None], clock: SupportsNow) -> None:
-    """Shorten what does not depend on which operations there are, by a way to replace an attribute."""
+    """Shorten it by a way to replace an attribute."""
     patch(BaseBackend, "urls", property(_urls))
     patch(BotocoreStubber, "process_request", _process_request(BotocoreStubber.process_request))
     patch(botocore.auth.SigV4Auth, "add_auth", _add_auth(clock))
@@ -67,6 +67,30 @@ def shorten(patch: Callable[[Any, str, Any], None], clock: SupportsNow) -> None:
     patch(MotoRandom, "get_random_hex", _random_hex)
     patch(MotoRandom, "get_random_string", _random_string)
     patch(BaseResponse, "_transform_response", staticmethod(_transform_response))
+    patch(moto.core.responses, "method_names_from_class", Methods)
+    patch(moto.core.responses, "camelcase_to_underscores", cache(camelcase_to_underscores))
+    patch(botocore.hooks.EventAliaser, "_alias_event_name", _alias_event_name)
+
+
+class Methods:
+    """What moto looks an operation up in: the functions of a class."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+
+    def __contains__(self, name: str) -> bool:
+        return inspect.isfunction(getattr(self.kind, name, None))
+
+
+def _alias_event_name(aliaser: Any, event_name: str) -> str:
+    # The aliases are botocore's own, the same of every client.
+    if event_name not in _aliased_names:
+        _aliased_names[event_name] = _real_alias_event_name(aliaser, event_name)
+    return _aliased_names[event_name]
+
+
+_real_alias_event_name = botocore.hooks.EventAliaser._alias_event_name
+_aliased_names: dict[str, str] = {}
 
 
 def _add_auth(clock: SupportsNow) -> Callable[[Any, Any], None]:
