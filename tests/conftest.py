@@ -6,6 +6,7 @@ session, which would do so anew.
 
 import functools
 import gc
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +24,8 @@ from lambdas.adapters import owners
 from offline.speed import dynamodb, s3, transport
 from tests.synthesised import example_models
 
+# Before numpy and scikit-learn are imported: threads that spin while they wait take the processor from the other tests.
+os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
 # An account keeps a record of every call: collecting among so many objects took a tenth of the time.
 gc.set_threshold(200_000, 50, 1000)
 

@@ -72,6 +72,7 @@ def read(path: Path) -> Module:
     return module
 
 
+@functools.cache
 def actions_of_handler(name: str) -> set[str]:
     """Every action that `lambdas.handlers.<name>.handler` may call."""
     return {

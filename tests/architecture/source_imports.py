@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{module}.{name.name}" for name in node.names)
 
 
+@functools.cache
 def module_file(module: str) -> Path | None:
     """The file of one of our modules; of a name that nothing was imported as, none."""
     if not module:  # Else a file beside the clone, named as its folder, would be taken for it.
