@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from cli.cost.actual import Spent
     from kedge.cost.estimate import ModelCost
-    from kedge.cost.lines import Line
+    from kedge.cost.lines import Line, Part
 
-PARTS = {
+PARTS: dict[Part, str] = {
     "watching": "watching it",
     "captures": "its captures, which any monitor needs",
     "changes": "retraining and release",
