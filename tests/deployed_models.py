@@ -13,6 +13,8 @@ from lambdas.adapters.bucket import objects
 from lambdas.adapters.models import DEPLOYED
 from tests.synthesised import example_models
 
+# Who wrote the definitions, as `define_models` names a stack.
+OWNER = "KedgeModels-1 (eu-west-1, 123456789012)"
 # The folder of YAML files that `put_all` puts into a bucket.
 DIRECTORY = example_models()
 
@@ -31,7 +33,7 @@ def put_all(s3: Any, bucket: str) -> None:
         s3.delete_object(Bucket=bucket, Key=key)
     for path in DIRECTORY.glob("*.yaml"):
         s3.put_object(Bucket=bucket, Key=DEPLOYED.key(path.stem), Body=path.read_bytes())
-    definitions.write_parsed(s3, bucket, DEPLOYED, {}, owner="KedgeModels-1")
+    definitions.write_parsed(s3, bucket, DEPLOYED, {}, owner=OWNER)
 
 
 def config_of(model: str) -> ModelConfig:

@@ -58,6 +58,7 @@ def bring(request: Request) -> Brought:
     """Write and delete what differs."""
     s3, asset = clients.s3(), request.properties
     texts = custom_resources.load_asset(s3, asset.asset_bucket, asset.asset_key)
-    # arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID: a stack that is made anew has another id.
-    stack = request.stack_id.split("/")[1]
-    return models.bring(s3, Settings.from_environment().data_bucket, texts, owner=stack)
+    # arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID: a stack that is made anew has another id, and one of another region this name.
+    _, _, _, region, account, stack = request.stack_id.split(":")
+    owner = f"{stack.split('/')[1]} ({region}, {account})"
+    return models.bring(s3, Settings.from_environment().data_bucket, texts, owner=owner)

@@ -8,10 +8,11 @@ from kedge.errors import BucketTakenError, NothingDeployedError, UnknownModelErr
 from lambdas.adapters import definitions, models
 from lambdas.adapters.bucket import objects
 from lambdas.adapters.models import DEPLOYED, find_deployed, load_managed_model, load_model, load_models
+from tests import deployed_models
 from tests.handlers.aws_world import BUCKET, MODEL, aws_world
 from tests.synthesised import EXAMPLE, example_models
 
-STACK = "KedgeModels-1"
+STACK = deployed_models.OWNER
 YAML = "{model: %s, endpoint: {name: e}, features: [{name: x, kind: numeric}]}"
 HOTEL = (example_models() / EXAMPLE).read_text()
 TEXTS = {"a": YAML % "a", "b": YAML % "b", MODEL: HOTEL}
@@ -101,7 +102,7 @@ def test_a_team_that_is_gone_from_the_teams_leaves_the_model_with_its_own_addres
 def test_what_another_stack_has_brought_is_not_touched(world):
     bring(world, TEXTS)
     before = etags(world)
-    with pytest.raises(BucketTakenError, match=r"of the stack KedgeModels-1, and other would delete them"):
+    with pytest.raises(BucketTakenError, match=r"of the stack KedgeModels-1 .*, and other would delete them"):
         bring(world, {"a": YAML % "a"}, owner="other")
     assert etags(world) == before
     world.s3.delete_object(Bucket=BUCKET, Key=DEPLOYED.parsed)

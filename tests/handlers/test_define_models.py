@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from kedge.errors import AssetAbsentError
+from kedge.errors import AssetAbsentError, BucketTakenError
 from lambdas.adapters import clients, custom_resources
 from lambdas.adapters.models import names
 from lambdas.handlers.define_models import handler
@@ -96,6 +96,16 @@ def test_an_update_writes_the_difference_and_a_rollback_is_an_update_to_what_was
     assert ask("Update", after, key="2.json") == {"written": 1, "deleted": 1, "refused": 0}
     assert ask("Update", key="1.json") == {"written": 2, "deleted": 0, "refused": 0}
     assert world.read("deployed/a.yaml").decode() == before["a"]
+
+
+@pytest.mark.parametrize(
+    "arn", [STACK.replace("eu-west-1", "eu-west-3"), STACK.replace("123456789012", "210987654321")]
+)
+def test_a_stack_of_this_name_of_another_region_or_account_may_not_delete_the_models(ask, listener, arn):
+    ask("Create", {"a": YAML % "a"})
+    with pytest.raises(BucketTakenError, match=r"the stack KedgeModels-1 \(eu-west-1, 123456789012\)"):
+        ask("Create", {"b": YAML % "b"}, stack=arn)
+    assert (names(BUCKET), listener.heard[-1][2]["Status"]) == ({"a"}, "FAILED")
 
 
 @pytest.mark.parametrize(
