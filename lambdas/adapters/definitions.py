@@ -25,6 +25,7 @@ BYTES_MAX = 4 * CHARACTERS_MAX
 # Objects that are read or written at once.
 AT_ONCE = 16
 _SUFFIX = ".yaml"
+_SHOWN_CHARACTERS = 100
 # What was read of all definitions of a folder, each with its ETag: a process that begins reads one object, and none of ten thousand
 # YAMLs, which take half a minute.
 _PARSED = "parsed.json"
@@ -147,7 +148,7 @@ def load_all(s3: Any, bucket: str, folder: DefinitionFolder, *, but: Collection[
     """
     yamls = {key: etag for key, etag in _yamls(s3, bucket, folder).items() if folder.model_of(key) not in but}
     listed = _named(s3, bucket, folder, yamls)
-    broken = {folder.model_of(key).replace("/", "_"): NO_NAME for key in yamls if key not in listed}
+    broken = {_shown(folder.model_of(key)): NO_NAME for key in yamls if key not in listed}
     new = [key for key, etag in listed.items() if _is_new(bucket, key, etag)]
     misread = 0
     with ThreadPoolExecutor(AT_ONCE) as readers:
@@ -231,6 +232,11 @@ def _yamls(s3: Any, bucket: str, folder: DefinitionFolder) -> dict[str, str]:
     """The ETag of every YAML, by key."""
     found = sorted(objects.list_objects(s3, bucket, folder.prefix).items())
     return {key: etag for key, etag in found if key.endswith(_SUFFIX)}
+
+
+def _shown(name: str) -> str:
+    """What is no model's name, as people are told of it and as a part of a key: it may be empty, or as long as S3 takes."""
+    return name.replace("/", "_")[:_SHOWN_CHARACTERS] or _SUFFIX
 
 
 def _named(s3: Any, bucket: str, folder: DefinitionFolder, yamls: Mapping[str, str]) -> dict[str, str]:

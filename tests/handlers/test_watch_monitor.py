@@ -1,5 +1,6 @@
 """watch_monitor finds what is no longer judged, and what is invoked but not captured, and tells of it."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -328,3 +329,11 @@ def test_failures_of_an_hourly_model_of_the_bucket_are_seen_though_the_watch_is_
     serve_from_bucket(world, "hourly", 0.1, ", cadence: {profile: hourly}")
     answered(world, 5, 20, 20, endpoint="hourly")
     assert look()["hourly"]["ServerErrors"] == 1
+
+
+@pytest.mark.parametrize(("name", "shown"), [("", ".yaml"), ("a" * 1000, "a" * 100)])
+def test_a_definition_with_any_name_that_s3_takes_is_told_and_ends_no_look(world, name, shown):
+    world.put(f"models/{name}.yaml", b"model: churn")
+    handler(load_event("schedule_watch_hourly"), CONTEXT)
+    (entry,) = [json.loads(world.read(key)) for key in world.keys(f"audit/{shown}/")]
+    assert (entry["model"], entry["detail"]["alarm"]) == (shown, "BrokenDefinitions")
