@@ -11,13 +11,15 @@ from kedge.config.capture_place import adopted_version
 from kedge.errors import ObjectsNotDeletedError
 from kedge.profile.counted_objects import CountedObjects
 from kedge.profile.day import DayProfile, encode_day
-from lambdas.adapters.bucket import days
+from lambdas.adapters.bucket import baselines, days
 from lambdas.adapters.release import trials
 from lambdas.adapters.release.trials import AbTrial
 from lambdas.handlers import expire_captures, profile_logs
+from lambdas.steps.counting.day_folding import CountingPlace, fold_day
 from tests import deployed_models
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, REGION, TABLE
 from tests.handlers.captured_rows import captured
+from tests.handlers.interleaving import interleave
 from tests.handlers.monitor_world import message, monitor_world
 from tests.synthesised import ROOT
 
@@ -91,6 +93,16 @@ def test_a_day_whose_captures_are_gone_is_not_counted_again_without_them(world):
     captured(world, FIRST, 10, name="late", object_rows=10)
     count(FIRST + timedelta(days=1))
     assert rows(world, FIRST) == 50
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+def test_a_run_that_counts_the_day_while_its_captures_expire_keeps_what_was_counted(world, calls):
+    captured(world, FIRST, 10, name="late", object_rows=10)
+    place = CountingPlace(BUCKET, world.config, "1", baselines.load_baseline(world.s3, BUCKET, MODEL, "1"), FIRST)
+    interleave(world.s3, lambda: fold_day(place), lambda: night(40), calls, 1000)
+    assert rows(world, FIRST) == 50
+    night(40)
+    assert captures(world, FIRST) == []
 
 
 def test_what_was_not_counted_as_it_is_there_stays(world):

@@ -152,6 +152,8 @@ def fold_day(
     while lost < ATTEMPTS:
         # Listed after the day was read: what another run has counted is not taken for vanished.
         known, etag = days.load_day(clients.s3(), place.bucket, place.key)
+        # What vanished has expired since: there is nothing left to count the day again from.
+        is_again = is_again and not known.expired
         known, begin = (DayProfile(), "") if is_again else (known, place.after)
         through, saves = DayPass(place, known, watch, begin, is_again=is_again), added.saves
         added, is_ended = _saved(through, etag, added)
