@@ -10,7 +10,8 @@ from typing import Any
 
 # https://mlflow.org/docs/latest/rest-api.html: keys and values that MLflow takes.
 _NAME, _VALUE, _NOT_ALLOWED = 250, 6000, re.compile(r"[^\w\-. /]", re.ASCII)
-RUN_TAG = "kedge.run"
+# The second finds a run that was begun: of two deployments, each in a region of its own, both may have one of the same name.
+RUN_TAG, REPORTS_TAG = "kedge.run", "kedge.reports"
 ENDS = {"SUCCEEDED": "FINISHED", "FAILED": "FAILED", "TIMED_OUT": "FAILED", "ABORTED": "KILLED"}
 
 

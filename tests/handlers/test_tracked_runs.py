@@ -99,6 +99,15 @@ def test_parameters_figures_verdicts_and_reports_are_one_run_however_often_it_is
     assert mlflow.made.count("runs/create") == 1
 
 
+def test_a_run_of_this_name_of_another_deployment_is_left_alone(world, mlflow):
+    tags = {"kedge.run": RETRAINING, "kedge.reports": f"s3://other/retraining/{MODEL}/{RETRAINING}/"}
+    theirs = {"experiment_id": "1", "run_name": RETRAINING, "tags": tags, "params": {"max_depth": "9"}, "metrics": {}}
+    mlflow.experiments, mlflow.runs = {MODEL: "1"}, {"theirs": json.loads(json.dumps(theirs))}
+    ends()
+    assert mlflow.runs.pop("theirs") == theirs
+    assert [run["params"]["max_depth"] for run in mlflow.runs.values()] == ["6"]
+
+
 def test_a_server_that_signs_no_uploads_has_all_but_the_files(world, mlflow):
     mlflow.signs_uploads = False
     ends()

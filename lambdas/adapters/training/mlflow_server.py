@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from kedge.errors import MlflowError
-from kedge.retraining.mlflow_run import RUN_TAG, MlflowRun, place_of
+from kedge.retraining.mlflow_run import REPORTS_TAG, RUN_TAG, MlflowRun, place_of
 from lambdas.adapters.channels.sending import Post, Reply, SendResult, by_status, send
 
 _API = "/api/2.0/mlflow"
@@ -35,7 +35,7 @@ class MlflowServer:
 
         Files go by an address that the server signs. Where it signs none they are left out: the run's tags say where they are.
         """
-        run_id = self._run_id(self._experiment_id(experiment), name)
+        run_id = self._run_id(self._experiment_id(experiment), name, run.tags[REPORTS_TAG])
         for batch in _batches(run):
             self.call("/runs/log-batch", {"run_id": run_id, **batch})
         for path, body in files.items():
@@ -50,12 +50,12 @@ class MlflowServer:
             found[0]["experiment_id"] if found else self.call("/experiments/create", {"name": name})["experiment_id"]
         )
 
-    def _run_id(self, experiment: str, name: str) -> str:
-        query = {"experiment_ids": [experiment], "filter": f"tags.`{RUN_TAG}` = '{name}'", "max_results": 1}
+    def _run_id(self, experiment: str, name: str, reports: str) -> str:
+        query = {"experiment_ids": [experiment], "filter": f"tags.`{REPORTS_TAG}` = '{reports}'", "max_results": 1}
         found = self.call("/runs/search", query).get("runs")
         if found:
             return str(found[0]["info"]["run_id"])
-        tags = [{"key": RUN_TAG, "value": name}]
+        tags = [{"key": RUN_TAG, "value": name}, {"key": REPORTS_TAG, "value": reports}]
         made = self.call(
             "/runs/create", {"experiment_id": experiment, "run_name": name, "start_time": _now(), "tags": tags}
         )

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from kedge.errors import MlflowError
-from kedge.retraining.mlflow_run import ENDS, mlflow_run
+from kedge.retraining.mlflow_run import ENDS, REPORTS_TAG, mlflow_run
 from lambdas.adapters import clients, executions
 from lambdas.adapters.bucket import layout, objects
 from lambdas.adapters.state import windows
@@ -50,7 +50,7 @@ def _of_this_week(bench: Bench) -> Iterator[str]:
 def _record(arn: str, run: str, status: str, bench: Bench) -> None:
     files = dict(_files(run, bench))
     folder = layout.retraining_key(bench.model, run, "")
-    facts = {"kedge.model": bench.model, "kedge.reports": f"s3://{bench.desk.bucket}/{folder}"}
+    facts = {"kedge.model": bench.model, REPORTS_TAG: f"s3://{bench.desk.bucket}/{folder}"}
     made = mlflow_run(
         run,
         ended=status,
