@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import groupby
 from typing import Any
 
 from kedge.capture.source import source_of
@@ -70,7 +71,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     view = view_of(request, settings, champion, late_days=source_of(config).late_days)
     tried = trials.load(clients.dynamodb(), settings.state_table, config.model)
     found = packages(config, request, settings, champion, tried, has_backlog=view.has_backlog)
-    tell_uncounted(places_of(view.leaving_days, settings, found, view), request, settings)
     places = places_of(view.days, settings, found, view)
     left = places_left(places, request.stopped)
     folded, failed = fold_days(left, watch_of(context))
@@ -81,7 +81,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if failed is not None:
         raise failed
     if all(day.is_whole for day in folded):
-        progress.save_profiled(clients.dynamodb(), settings.state_table, config.model, request.time)
+        # Behind the counting, which must not wait for it. Until all of these days were looked at, they stay in view.
+        leaving = places_of(view.leaving_days, settings, found, view)
+        if tell_uncounted(leaving, request, settings, watch_of(context)):
+            progress.save_profiled(clients.dynamodb(), settings.state_table, config.model, request.time)
     else:
         stopped, has_progress = where_stopped(left, folded)
         go_on(request, settings, stopped, has_progress=has_progress)
@@ -265,18 +268,22 @@ def go_on(request: ProfileRequest, settings: Settings, stopped: Stopped, *, has_
     logger.info("not all is counted: the time is over", model=request.model, round=request.round)
 
 
-def tell_uncounted(leaving: list[CountingPlace], request: ProfileRequest, settings: Settings) -> None:
-    """Say which days leave the look-back with objects that are not counted; once a day."""
+def tell_uncounted(
+    leaving: list[CountingPlace], request: ProfileRequest, settings: Settings, has_time: Callable[[float], bool]
+) -> bool:
+    """Say which days leave the look-back with objects that are not counted, each once; whether the time was enough for all of them."""
     dynamodb, table, model = clients.dynamodb(), settings.state_table, request.model
-    objects = dict[date, int]()
-    for place in leaving:
-        if count := uncounted(place):
-            objects[place.day] = objects.get(place.day, 0) + count
-    news = {
-        day: count for day, count in sorted(objects.items()) if not windows.is_told(dynamodb, table, model, told(day))
-    }
+    news, is_whole = dict[date, int](), True
+    for day, places in groupby(leaving, lambda place: place.day):
+        if windows.is_told(dynamodb, table, model, told(day)):
+            continue
+        if not has_time(0):
+            is_whole = False
+            break
+        if count := sum(map(uncounted, places)):
+            news[day] = count
     if not news:
-        return
+        return is_whole
     detail = {"days": {str(day): count for day, count in [*news.items()][-DAYS_TOLD_MAX:]}, "since": str(min(news))}
 
     def remember() -> None:
@@ -285,6 +292,7 @@ def tell_uncounted(leaving: list[CountingPlace], request: ProfileRequest, settin
 
     # A topic that refuses keeps the message, and keeps nothing from being counted.
     record_and_tell(desk_of(settings), Entry(model, "rows_uncounted", request.time, detail), when_kept=remember)
+    return is_whole
 
 
 def told(day: date) -> str:

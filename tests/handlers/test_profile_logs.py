@@ -576,6 +576,30 @@ def test_days_that_leave_the_look_back_uncounted_are_told_once_and_counted_on_de
     assert rows_counted(world) == bookings.num_rows
 
 
+def test_days_that_leave_the_look_back_are_told_behind_the_counting_as_far_as_the_time_reaches(
+    world, bookings, monkeypatch
+):
+    run()
+    fresh = load_bookings("2016-02-05", "2016-02-06")
+    for rows in (bookings, load_bookings("2016-01-05", "2016-01-06"), fresh):
+        capture(world, rows)
+    listed = []
+    world.s3.meta.events.register(
+        "provide-client-params.s3.ListObjectsV2", lambda params, **_: listed.append(params["Prefix"])
+    )
+
+    def left():
+        return 0 if any("/2016/01/03/" in prefix for prefix in listed) else 600_000
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CONTEXT, "get_remaining_time_in_millis", left)
+        assert handler(at("2016-02-06"), CONTEXT)["RowsCaptured"] == fresh.num_rows
+    told = [[*entry["detail"]["days"]] for entry in world.timeline()]
+    assert told == [["2016-01-03"]]
+    handler(at("2016-02-07"), CONTEXT)
+    assert [[*entry["detail"]["days"]] for entry in world.timeline()] == [*told, ["2016-01-05"]]
+
+
 def test_a_topic_that_refuses_keeps_the_message_and_lets_the_counting_go_on(world, bookings, monkeypatch):
     run()
     capture(world, bookings)
