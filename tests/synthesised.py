@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import json
+import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +75,31 @@ def models_in_rooms() -> Path:
     return directory
 
 
-@functools.cache
-def assembly_in_rooms() -> Path:
+def once_a_run(synthesise: Callable[[Path], None]) -> Callable[[], Path]:
+    """Return the folder that a synthesis fills: by the first process of a test run that asks, and the others wait for it."""
+
+    @functools.cache
+    def folder() -> Path:
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+        place = Path(tempfile.gettempdir(), f"kedge-{run}") if run else Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
+        place.mkdir(exist_ok=True)
+        assembly, whole = place / synthesise.__name__, place / f"{synthesise.__name__}.whole"
+        with whole.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.exists():
+                synthesise(assembly)
+                whole.touch()
+        return assembly
+
+    return folder
+
+
+@once_a_run
+def assembly_in_rooms(directory: Path) -> None:
     """The cloud assembly of the example's model with that team."""
     from app import build_app
 
-    directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
     build_app(directory, models_in_rooms()).synth()
-    return directory
 
 
 @functools.cache
@@ -91,32 +111,27 @@ def reachable_models() -> Path:
     return directory
 
 
-@functools.cache
-def assembly() -> Path:
+@once_a_run
+def assembly(directory: Path) -> None:
     """The cloud assembly of the example's model."""
     from app import build_app
 
-    directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
     build_app(directory, example_models()).synth()
-    return directory
 
 
-@functools.cache
-def brisk_assembly() -> Path:
+@once_a_run
+def brisk_assembly(directory: Path) -> None:
     """The cloud assembly of the example with the short canary."""
     from app import build_app
 
-    directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
     build_app(directory, brisk_models()).synth()
-    return directory
 
 
-@functools.cache
-def assembly_with_channels() -> Path:
+@once_a_run
+def assembly_with_channels(directory: Path) -> None:
     """The example's model with a team that is reached by every channel, a feature group, and a Kedge before and after it."""
     from app import build_app
 
-    directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
     build_app(
         directory,
         reachable_models(),
@@ -124,7 +139,6 @@ def assembly_with_channels() -> Path:
         package_source="111111111111/staging",
         package_takers=["333333333333/production"],
     ).synth()
-    return directory
 
 
 @functools.cache

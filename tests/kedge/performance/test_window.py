@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import roc_auc_score
 
 from kedge.config.policies import PerformanceLimit, PerformancePolicy
 from kedge.outcomes.binary import count_binary
@@ -161,6 +161,12 @@ def bootstrapped(values_of, rows, rng):
     return np.quantile(draws, [0.025, 0.975])
 
 
+def auc(labels, scores):
+    """The share of pairs in order (Mann and Whitney, 1947): scikit-learn takes ten times as long, and 4,000 are drawn."""
+    of_ones = rankdata(scores)[labels == 1]
+    return (of_ones.sum() - len(of_ones) * (len(of_ones) + 1) / 2) / (len(of_ones) * (len(labels) - len(of_ones)))
+
+
 def found_and_claimed(truths, claims):
     truths, claims = np.array(truths), np.array(claims)
     assert truths.any()
@@ -186,7 +192,7 @@ def test_losses_of_a_two_class_model_are_found_by_the_rule_and_no_others():
     for window in range(40):
         rows = rng.integers(0, len(labels), 600)
         scores, truth = scores_of(rows, [0.0, 0.3, 0.6, 1.0][window % 4]), labels[rows]
-        high = bootstrapped(lambda r, t=truth, s=scores: roc_auc_score(t[r], s[r]), 600, rng)[1]
+        high = bootstrapped(lambda r, t=truth, s=scores: auc(t[r], s[r]), 600, rng)[1]
         truths.append(high < expected - 0.02)
         report = judged(count_binary(scores, truth, threshold=0.5), reference, limits=limited("auc", tolerance=0.02))
         claims.append(report.severity is Severity.CRITICAL)
