@@ -1,6 +1,7 @@
 """The product and its documents keep to plain English: turns of phrase that a reader has to solve do not come back."""
 
 import ast
+import functools
 import io
 import re
 import tokenize
@@ -36,8 +37,13 @@ RIDDLES = {
 }
 
 
-def written(place: Path) -> Iterator[str]:
+@functools.cache
+def written(place: Path) -> tuple[str, ...]:
     """What people read in a file: whole comments, strings and docstrings of Python, all of any other text."""
+    return tuple(_written(place))
+
+
+def _written(place: Path) -> Iterator[str]:
     text = place.read_text(encoding="utf-8")
     if place.suffix != ".py":
         yield text
