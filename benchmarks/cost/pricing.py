@@ -12,17 +12,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
+from benchmarks.cost.evidently import kept_report, measure_report
 from benchmarks.cost.points import END, Point, account, points, run
 from benchmarks.cost.templates import counted_in_templates, memory_and_timeout
 from benchmarks.results import Figure, Section, machine
 from benchmarks.scale import Scale
 from cli.cost.coefficients import FILE
 from cli.written_files import write_all
+from kedge.config.gauges import RUNS_A_MONTH
 from kedge.config.model import ModelConfig
 from kedge.config.prices import SOURCE
 from kedge.config.sections import Cadence
 from kedge.cost.estimate import deployment_lines, estimate
 from kedge.cost.lines import total
+from kedge.cost.runs import DAYS_OF_A_RUN, Traffic
 from kedge.cost.work import Coefficients
 from tests.deployed_models import config_of
 from tests.handlers.captured_rows import lines_of
@@ -55,6 +58,8 @@ def section(work: Path, scale: Scale) -> Section:
     is_whole = scale.repeats >= Scale.repeats
     found = coefficients(points(scale.rows // 5), repeats=REPEATS if is_whole else 1)
     kept = FILE if is_whole else work / "cost" / "measured.json"
+    if is_whole:
+        measure_report(work, scale)
     text = json.dumps(found, indent=1, sort_keys=True) + "\n"
     write_all({kept: text})
     # In the order of the file, as whoever prices it anew reads it.
@@ -93,8 +98,15 @@ def priced(config: ModelConfig, measured: Coefficients, rows_a_day: int, cadence
         f"{rest:.3f}",
         f"**{usd:.2f}**",
     ]
-    cells += [f"{sums['storage']:.2f}", f"{captures:.2f}", f"{MODEL_MONITOR_USD[cadence]:.2f}", beyond]
+    cells += [f"{sums['storage']:.2f}", f"{captures:.2f}", f"{MODEL_MONITOR_USD[cadence]:.2f}"]
+    cells += [_evidently(Traffic.of(config, measured, rows_a_day=rows_a_day), cadence), beyond]
     return usd, f"| {' | '.join(cells)} |"
+
+
+def _evidently(traffic: Traffic, cadence: str) -> str:
+    days = DAYS_OF_A_RUN[cadence]
+    usd = kept_report().usd(traffic.rows_a_day * days, traffic.objects_a_day * days)
+    return "too large" if usd is None else f"{usd * RUNS_A_MONTH[cadence]:.2f}"
 
 
 def coefficients(asked: Sequence[Point], *, repeats: int) -> dict[str, Any]:
@@ -184,19 +196,29 @@ def _taken(measured: Coefficients) -> list[str]:
         more = ", ".join(f"a million {driver}: {work.cpu_seconds * 1e6:.3g}" for driver, work in function.per.items())
         lines.append(f"| {name} | {function.start_cpu_seconds:.2f} | {function.fixed.cpu_seconds:.2f} | {more} |")
     each = ", ".join(f"{query.row_bytes:.3g}" for query in measured.queries)
-    return [*lines, "", f"Of a window that Athena joins, its {len(measured.queries)} queries scan {each} bytes a row."]
+    scanned = f"Of a window that Athena joins, its {len(measured.queries)} queries scan {each} bytes a row."
+    report = kept_report()
+    taken = (
+        f"Evidently's report starts with {report.start_cpu_seconds:.1f} CPU s and {report.start_mib:,.0f} MiB, and takes "
+        f"{report.row_cpu_seconds * 1e6:.1f} CPU s and {report.row_mib * 1e6:,.0f} MiB more for a million rows ({report.machine})."
+    )
+    return [*lines, "", f"{scanned} {taken}"]
 
 
 _HEAD = (
     "| rows a day, cadence | metrics | alarms | Lambda | S3 requests | Athena | the rest | **watching** | + storage after a year | "
-    "+ captures (any monitor needs them) | Model Monitor | beyond a run's time |",
-    "| --- | " + "---: | " * 10 + "--- |",
+    "+ captures (any monitor needs them) | Model Monitor | Evidently in a function | beyond a run's time |",
+    "| --- | " + "---: | " * 11 + "--- |",
 )
 _NOTES = (
     f"USD with {SOURCE}. CPU seconds are those of the machine below, AWS calls those of the handlers, bytes those that the offline "
     "Athena scans, all of a model with 20 features at two sizes; windows are of 7 days. Assumptions: Lambda's own processor, the time "
     "that a call takes (5 to 30 ms; a query of Athena's 10 s), and the number of capture objects (one in two minutes an instance, of "
     "two instances). What Athena itself asks of S3 is left out. Model Monitor: two monitors, as its processing jobs are priced, without "
-    "their storage, metrics and alarms. The models send no metrics (`metrics: none`, the default). A model's part of the deployment is "
-    "not in the table. `kedge cost` names every line for a YAML of your own."
+    "their storage, metrics and alarms. Evidently: its drift report, in a container function of the endpoint's own, of the rows of a "
+    f"run (a day's or an hour's, not a window's) against {Scale.reference_rows:,} rows; start, seconds and memory of the process are "
+    "measured, and the reading of capture objects is counted. To make rows of them, labels, quality, doubled ids, history, messages and "
+    "the image's storage are left out; it is too large where it takes more than Lambda's 10,240 MiB. The models send no metrics "
+    "(`metrics: none`, the default). A model's part of the deployment is not in the table. `kedge cost` names every line for a YAML of "
+    "your own."
 )

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from benchmarks.cost import pricing
+from benchmarks.cost.evidently import Report
 from benchmarks.cost.points import Point, points, run
 from benchmarks.results import RESULTS
 from benchmarks.scale import Scale
@@ -74,6 +75,14 @@ def test_the_kept_coefficients_price_a_model_and_the_table_is_that_price():
 def test_the_page_prices_the_kept_coefficients():
     section = pricing.priced_section(read_coefficients())
     assert f"## {section.title}\n\n{section.text()}\n" in RESULTS.read_text(encoding="utf-8"), REMEDY
+
+
+def test_evidently_is_paid_by_the_gigabytes_of_its_seconds_and_too_large_where_no_function_has_them():
+    report = Report(5.0, 5e-5, 512.0, 0.001, 100_000, "a core")
+    # 2,512 MiB for 105 seconds, and 1,440 objects; of few rows a whole core for 5 seconds, whose share of a gigabyte is 1,769 MiB.
+    assert report.usd(2_000_000, 1440) == pytest.approx(105 * 2512 / 1024 * 0.0000133334 + 2e-7 + 1440 * 4e-7)
+    assert report.usd(0, 0) == pytest.approx(5 * 1769 / 1024 * 0.0000133334 + 2e-7)
+    assert report.usd(10_000_000, 1440) is None
 
 
 def test_a_window_that_athena_joins_is_scanned_by_its_queries_and_by_the_row():
