@@ -131,13 +131,20 @@ def _profiling(rows: int) -> list[Point]:
     def new(count: int, objects: int, world: Monitor) -> None:
         captured(world, DAY, count, object_rows=count // objects)
 
+    def in_json(count: int, world: Monitor) -> None:
+        new(count, 24, world)
+        for key in world.keys("capture/"):
+            lines = world.read(key).splitlines()
+            put(key, b"\n".join(json.dumps(_as_json(json.loads(line), world)).encode() for line in lines))
+
     point = partial(Point, "profile_logs", event=event)
-    base = {"rows": small, "objects": 24, "listed": 0, "known_parts": 0, "known_rows": 0}
+    base = {"rows": small, "objects": 24, "listed": 0, "known_parts": 0, "known_rows": 0, "json_rows": 0}
     many, seen = min(rows // 50, 2400), min(rows // 20, 4800)
     return [
         point(base, partial(new, small, 24)),
         point(base | {"rows": rows}, partial(new, rows, 24)),
         point(base | {"objects": many, "rows": many}, partial(new, many, many)),
+        point(base | {"rows": rows // 10, "json_rows": rows // 10}, partial(in_json, rows // 10)),
         point(base | {"listed": seen, "known_parts": 1, "known_rows": seen}, partial(listed, seen)),
         *(
             point(
@@ -147,6 +154,14 @@ def _profiling(rows: int) -> list[Point]:
             for count in (100, rows // 2)
         ),
     ]
+
+
+def _as_json(record: dict[str, Any], world: Monitor) -> dict[str, Any]:
+    """A captured record whose request is a JSON object, as one without `content_type: text/csv` sends it."""
+    request = record["captureData"]["endpointInput"]
+    row = dict(zip(world.config.feature_names, request["data"].split(","), strict=True))
+    request |= {"data": json.dumps(row), "observedContentType": "application/json", "encoding": "JSON"}
+    return record
 
 
 def _measuring(rows: int) -> list[Point]:

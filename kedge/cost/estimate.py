@@ -219,7 +219,7 @@ def _watching(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> 
 def _work(measured: Coefficients, run: Runs, width: float, metrics: Metrics = "all") -> Work:
     """Rows of more columns than the measured model's take longer; the calls are the same, but for those that put metrics."""
     function = measured.functions[run.function]
-    rows = {name: count * width for name, count in run.drivers.items() if name in ("rows", "window_rows")}
+    rows = {name: count * width for name, count in run.drivers.items() if name in ("rows", "json_rows", "window_rows")}
     wide, work = function.run(**{**run.drivers, **rows}), function.run(**run.drivers)
     calls = {
         call: count for call, count in work.calls.items() if metrics != "none" or call != "cloudwatch PutMetricData"
@@ -299,6 +299,10 @@ def _assumptions(config: ModelConfig, traffic: Traffic, measured: Coefficients) 
         f"objects of {TIERED_BYTES_MIN // 1024} KiB and more are in Intelligent-Tiering after {TIERED_AFTER_DAYS} days; what a "
         "retraining reads each month stays in its dearest tier"
     )
+    if config.source == "log":
+        yield "records of a log take as long as captured rows of CSV: they were not measured"
+    elif config.endpoint.content_type == "text/csv":
+        yield "requests are CSV without quotes: JSON, and texts in quotes, are read in up to twelve times the seconds"
     yield "a label's row is looked for on its day alone (labels.id_time_format, inferenceTime); else on each day back to its own"
     yield f"a run logs {LOG_BYTES_A_RUN:,} bytes, leaves a trace and asks KMS {KMS_REQUESTS_A_RUN} times"
     yield "mails, dashboards, the endpoint itself and traffic out of the region are left out"

@@ -76,7 +76,11 @@ def runs_of(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> It
     """The runs that a model causes, without those of a retraining or a release."""
     cadence, rows = config.cadence, traffic.rows_a_day
     profiles, judgements = RUNS_A_MONTH[cadence.profile], RUNS_A_MONTH[cadence.judge]
-    yield Runs("profile_logs", profiles, _profiling(cadence.profile, traffic))
+    profiling = _profiling(cadence.profile, traffic)
+    if config.endpoint.content_type == "application/json":
+        # Rows of JSON are read one by one, those of CSV together.
+        profiling["json_rows"] = profiling["rows"]
+    yield Runs("profile_logs", profiles, profiling)
     days = DAYS_OF_A_RUN[cadence.judge]
     searches = math.ceil(rows * days * measured.sizes["label"] / LABEL_BATCH_BYTES)
     labels = {

@@ -53,6 +53,23 @@ def test_rows_are_paid_by_the_seconds_that_they_take():
     assert line(found, "S3 read requests").quantity == pytest.approx(DAYS * 1440)
 
 
+def test_rows_of_json_take_seconds_of_their_own():
+    reads = Function(2048, 600, 0.0, Work(), {"rows": Work(1e-6), "json_rows": Work(9e-6)})
+    functions = measured().functions | {"profile_logs": reads}
+    csv, json = (
+        estimate(
+            with_endpoint(f"endpoint: {{name: parcels, content_type: {kind}}}\n{DAILY}"),
+            measured(functions=functions),
+            rows_a_day=10**6,
+        )
+        for kind in ("text/csv", "application/json")
+    )
+    what = "Lambda profile_logs, GB-seconds"
+    assert line(json, what).quantity == pytest.approx(10 * line(csv, what).quantity)
+    assert any("JSON" in said for said in csv.assumptions)
+    assert not any("JSON" in said for said in json.assumptions)
+
+
 def test_a_sample_keeps_and_judges_less_and_reads_as_much():
     whole, sampled = (
         estimate(make_config(DAILY + more), measured(), rows_a_day=1_000_000)
