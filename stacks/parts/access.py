@@ -80,7 +80,7 @@ def allow(
 
 
 def acknowledge(construct: Construct, rule: str, reason: str) -> None:
-    """Tell cdk-nag why a finding on this construct stands."""
+    """Tell cdk-nag, or CDK's validation of the templates, why a finding on this construct stands."""
     cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))
 
 

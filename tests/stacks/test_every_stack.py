@@ -18,6 +18,13 @@ def test_the_one_custom_resource_is_our_own(stack):
     assert [kind for kind in kinds if kind.startswith(CUSTOM)] == expected
 
 
+def test_cdks_own_validation_of_the_templates_has_nothing_to_tell_whoever_deploys_them():
+    reports = json.loads((assembly() / "validation-report.json").read_text("utf-8"))["pluginReports"]
+    found = [each["description"] for report in reports for each in report["violations"]]
+    assert reports
+    assert found == []
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_what_outlives_its_stack_does_not_outlive_a_deployment_that_failed_to_make_it(stack):
     """A retained resource of a fixed name would make each later deployment fail: it exists already."""
