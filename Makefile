@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 # What `kedge` imports: without byte-code, and an installer writes none, a short check takes twice as long.
 IMPORTED := numpy pyarrow scipy/special scipy/_lib scipy/__init__.py scipy/version.py pydantic pydantic_core annotated_types typing_extensions.py typing_inspection typer yaml jinja2 markupsafe rich annotated_doc shellingham boto3 botocore s3transfer urllib3
-.PHONY: help install demo demo-adopt browser test slow faults check lint synth bench layers deploy lock clean
+.PHONY: help install demo demo-adopt browser test slow faults check tests beside lint synth bench layers deploy lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -47,7 +47,16 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: test slow lint synth ## what CI runs
+check: install ## what CI runs: lint and synth, which need one core, beside the tests
+	@$(MAKE) -j 2 tests beside
+
+# Parts of check: what is named here runs one after the other.
+tests:
+	@$(MAKE) test
+	@$(MAKE) slow
+beside:
+	@$(MAKE) lint
+	@$(MAKE) synth
 
 synth: install ## templates into cdk.out/, with cdk-nag
 	$(BIN)/python app.py
