@@ -16,7 +16,7 @@ _ABSENT = ("NoSuchKey", "404", "NotFound")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 # As many as S3 deletes in one call.
-_DELETED_AT_ONCE = 1000
+_DELETED_AT_ONCE, _DELETE_ATTEMPTS = 1000, 3
 # The metadata by which who wrote an object knows it again.
 OWNER = "kedge-owner"
 
@@ -95,22 +95,26 @@ def replace(
 def delete_unchanged(s3: Any, bucket: str, etags: Mapping[str, str]) -> list[str]:
     """Delete the objects that still have these ETags; return the keys of those that do not, and that stay.
 
-    Each deletion is conditional, so what is written meanwhile is never lost. One that is gone counts as deleted.
+    Each deletion is conditional, so what is written meanwhile is never lost. One that is gone counts as deleted. Of one call S3
+    may fail with some objects alone (SlowDown, InternalError), which botocore does not try again.
 
     Raises
     ------
     ObjectsNotDeletedError
         S3 did not delete some for another reason.
     """
-    kept, keys = list[str](), sorted(etags)
-    for start in range(0, len(keys), _DELETED_AT_ONCE):
-        asked = [{"Key": key, "ETag": etags[key]} for key in keys[start : start + _DELETED_AT_ONCE]]
-        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": asked, "Quiet": True})
-        failed = {found["Key"]: found["Code"] for found in answer.get("Errors", []) if found["Code"] not in _ABSENT}
-        if others := {key: code for key, code in failed.items() if code not in _REFUSED}:
-            raise ObjectsNotDeletedError(bucket=bucket, codes=others)
-        kept += failed
-    return kept
+    kept, left, failed = list[str](), sorted(etags), dict[str, str]()
+    for _ in range(_DELETE_ATTEMPTS):
+        failed = {}
+        for start in range(0, len(left), _DELETED_AT_ONCE):
+            asked = [{"Key": key, "ETag": etags[key]} for key in left[start : start + _DELETED_AT_ONCE]]
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": asked, "Quiet": True})
+            failed |= {found["Key"]: found["Code"] for found in answer.get("Errors", [])}
+        kept += [key for key, code in failed.items() if code in _REFUSED]
+        left = [key for key, code in failed.items() if code not in (*_REFUSED, *_ABSENT)]
+        if not left:
+            return kept
+    raise ObjectsNotDeletedError(bucket=bucket, codes={key: failed[key] for key in left})
 
 
 def owner_of(s3: Any, bucket: str, key: str) -> str | None:

@@ -104,6 +104,22 @@ def test_listings_have_more_than_one_page(s3):
     assert list(objects.list_objects(s3, BUCKET, "p/", start_after="p/1003")) == ["p/1004"]
 
 
+def test_what_s3_does_not_delete_at_once_is_asked_for_again():
+    """Of one DeleteObjects each object has an answer of its own, and botocore tries none of them again."""
+    answers, asked = (
+        iter([{"a": "SlowDown", "b": "PreconditionFailed", "c": "NoSuchKey"}, {"a": "InternalError"}, {}]),
+        [],
+    )
+
+    class Busy:
+        def delete_objects(self, Bucket, Delete):  # noqa: N803
+            asked.append([each["Key"] for each in Delete["Objects"]])
+            return {"Errors": [{"Key": key, "Code": code} for key, code in next(answers).items()]}
+
+    assert objects.delete_unchanged(Busy(), BUCKET, dict.fromkeys("abcd", "1")) == ["b"]
+    assert asked == [["a", "b", "c", "d"], ["a"], ["a"]]
+
+
 def test_a_day_is_empty_until_it_is_saved_and_only_the_first_of_two_saves_wins(s3):
     key = layout.profile_day_key("m", "1", "1", date(2016, 1, 3))
     assert key == "profiles/m/1/1/2016-01-03.npz"
