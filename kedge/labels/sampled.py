@@ -16,6 +16,9 @@ from kedge.labels.fold import HINT
 from kedge.labels.search import LATE_DAYS
 from kedge.own_columns import ROW_ID
 
+# A change of the YAML is noted when labels are folded next, while rows are counted by it from the next hour on: of a model that is
+# judged weekly, for up to a week before.
+NOTED_WITHIN = timedelta(days=8)
 # Sorts behind every time.
 _EVER = "9999"
 
@@ -72,7 +75,8 @@ def with_percentage(known: Mapping[str, int], percentage: int, now: datetime, *,
 
 
 def percentages_between(known: Mapping[str, int], first: datetime, last: datetime) -> tuple[int, int]:
-    """The smallest and the largest percentage in effect from `first` to `last`; the oldest that is known holds for what was before it.
+    """The smallest and the largest percentage that may have been in effect from `first` to `last`; each may have been for
+    `NOTED_WITHIN` before it was noted, and the oldest that is known holds for what was before it.
 
     >>> from datetime import UTC
     >>> known, day = {"": 100, "2016-03-01T00:00:00Z": 10}, datetime(2016, 2, 1, tzinfo=UTC)
@@ -80,7 +84,7 @@ def percentages_between(known: Mapping[str, int], first: datetime, last: datetim
     ((100, 100), (10, 100))
     """
     begun = dict(sorted(known.items())) or {"": 100}
-    oldest, start, end = min(begun), to_text(first), to_text(last)
+    oldest, start, end = min(begun), to_text(first), to_text(last + NOTED_WITHIN)
     inside = [
         begun[since]
         for since, until in pairwise([*begun, _EVER])

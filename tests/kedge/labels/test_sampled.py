@@ -45,6 +45,12 @@ def test_what_was_counted_long_ago_is_forgotten_once_all_rows_are_counted_again(
     assert with_percentage(whole, 100, NOW + timedelta(days=32), keep_days=30) == {}
 
 
+def test_rows_are_counted_by_a_change_up_to_a_week_before_a_weekly_fold_notes_it():
+    raised = with_percentage({"": 10}, 100, NOW, keep_days=30)
+    assert percentages_between(raised, NOW - timedelta(days=7), NOW - timedelta(days=4)) == (10, 100)
+    assert percentages_between(raised, NOW - timedelta(days=20), NOW - timedelta(days=17)) == (10, 10)
+
+
 @given(changes=st.lists(st.tuples(st.integers(1, 60), percentages), max_size=6), back=st.integers(0, 100))
 def test_within_the_days_that_are_kept_no_percentage_is_forgotten(changes, back):
     now, noted, each = NOW, {}, [(datetime(2000, 1, 1, tzinfo=UTC), 100)]
