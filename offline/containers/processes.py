@@ -26,8 +26,8 @@ OWN = Path(sys.executable)
 def inherited() -> dict[str, str]:
     """What a script gets of this process's environment: no credentials, and not this repository's modules."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
-    # An instance is alone on its processors. Here a training's threads, which spin while one waits for another, took
-    # ten times the processor's time where others wanted it too.
+    # An instance is alone on its processors. Here a training's threads would spin while one waits for another, and
+    # take many times the processor's time where others want it too.
     return kept | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
