@@ -59,9 +59,13 @@ def changed_kinds(before: RowFiles, now: RowFiles, compared: Iterable[str]) -> I
 
 def _extra(before: RowFiles, now: RowFiles, names: list[str]) -> str:
     return (
-        f"{now.path}: {', '.join(map(repr, names))} is not judged: {before.path} has no such column; "
+        f"{now.path}: {_columns_are(names)} not judged: {before.path} has no such column; "
         "take it out, or renew the baseline with it"
     )
+
+
+def _columns_are(names: list[str]) -> str:
+    return f"column {names[0]!r} is" if len(names) == 1 else f"columns {', '.join(map(repr, names))} are"
 
 
 def _family(side: RowFiles, name: str) -> str | None:
@@ -80,7 +84,7 @@ def refuse_another_schema(before: RowFiles, now: RowFiles, compared: Iterable[st
     """End the check with a sentence where the window has a column more, or values of another type."""
     extra = [name for name in extra_columns(before, now) if not _INDEX.search(name)]
     if extra:
-        reason = f"column {', '.join(map(repr, extra))} is not in {before.path}; take it out, renew the baseline with it, {_REMEDY}"
+        reason = f"{_columns_are(extra)} not in {before.path}; take it out, renew the baseline with it, {_REMEDY}"
         raise UnreadableFileError(path=now.path, reason=reason)
     for name, was, found in changed_kinds(before, now, compared):
         reason = (

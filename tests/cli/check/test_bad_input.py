@@ -68,8 +68,16 @@ def test_an_extra_column_is_refused_with_what_to_do_and_left_aside_where_a_yaml_
     assert "take it out, renew the baseline with it, or name the columns to watch in a YAML" in result.stderr
     result, report = check(rows, *config)
     assert result.exit_code == 0
-    assert "window.parquet: 'colour' is not judged" in result.output
+    assert "window.parquet: column 'colour' is not judged" in result.output
     assert set(severities(report)) == {"weight", "carrier", "prediction"}
+
+
+def test_several_extra_columns_are_told_as_several(check, config):
+    rows = make_window(rows=2000, seed=2)
+    for name in ("size", "colour"):
+        rows = with_column(rows, name, pa.array(["red"] * 2000))
+    assert "window.parquet: columns 'colour', 'size' are not in" in check(rows)[0].stderr
+    assert "window.parquet: columns 'colour', 'size' are not judged" in check(rows, *config)[0].output
 
 
 def test_the_index_that_pandas_writes_is_no_column(check):
