@@ -41,7 +41,7 @@ def main() -> int:
         shutil.rmtree(OUT)
     OUT.mkdir(parents=True)
     config = parse_model_config(MODEL_FILE.read_text(encoding="utf-8"), source=str(MODEL_FILE))
-    console.print("[bold]Kedge[/bold]: two years of hotel bookings, replayed offline")
+    console.print(f"[bold]Kedge[/bold]: hotel bookings until {until:%Y-%m-%d}, replayed offline")
     began = perf_counter()
     assembly = OUT / "cdk.out"
     build_app(assembly, MODEL_FILE.parent).synth()

@@ -33,6 +33,8 @@ def write_page(outcome: Outcome, out: Path) -> None:
     columns, names = outcome.history["columns"], moved_most(outcome.history["columns"])
     page = templates.get_template("page.html").render(
         figures=figures(outcome),
+        first=f"{times.min():%B %Y}",
+        last=f"{times.max():%B %Y}",
         auc={name: auc.drawn(width) + lanes_svg(auc.marks, span, width) for name, width in SIZES},
         points=points,
         drift={name: drift_map_svg(names, columns, span, width) if names else "" for name, width in SIZES},
