@@ -11,7 +11,8 @@ from tests.faults.walks import Table, Walker
 
 pytestmark = pytest.mark.slow
 
-SEED, CASES_PER_STORY = 12, 2
+SEED, CASES_PER_STORY = 12, 1
+WALKS = {"states", "kills", "throttling", "memory", "clock"}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,9 @@ def test_of_a_sample_of_faults_nothing_is(kind, table):
 
 
 def test_the_sample_came_to_its_faults(table):
-    assert sum(row.tried for row in table.rows.values()) > len(STORIES)
+    assert {walk for walk, row in table.rows.items() if row.tried} == WALKS
+    # What leads to some faults is drawn as well, and they may not come to pass.
+    assert sum(row.tried for row in table.rows.values()) >= 0.8 * len(STORIES)
 
 
 def test_every_function_is_called_undisturbed(table):

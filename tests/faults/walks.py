@@ -6,7 +6,7 @@ import json
 import random
 import tempfile
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -133,6 +133,7 @@ class Walker:
         self.visited: dict[str, set[str]] = defaultdict(set)
         self._shapes: set[tuple[str, ...]] = set()
         self._weighed: set[str] = set()
+        self._drawn: Counter[str] = Counter()
         self._called: set[str] = set()
 
     def walk(self) -> Table:
@@ -180,13 +181,18 @@ class Walker:
             self._try(world, case)
 
     def _chosen(self, walks: list[list[Case]]) -> Iterator[Case]:
-        """All cases, or so many of a story, each drawn from another walk as far as there are so many."""
+        """All cases, or so many of a story, each drawn from another walk as far as there are so many.
+
+        Each story begins with the walk that was drawn least: so a small sample has some of each.
+        """
         if self.per_story is None:
             yield from (case for cases in walks for case in cases)
             return
         for cases in walks:
             self.draw.shuffle(cases)
         self.draw.shuffle(walks)
+        walks.sort(key=lambda cases: self._drawn[cases[0].walk])
+        self._drawn.update(cases[0].walk for cases in walks[: self.per_story])
         rounds = (case for cases in zip_longest(*walks) for case in cases if case is not None)
         yield from islice(rounds, self.per_story)
 
