@@ -156,6 +156,7 @@ class Container:
             "PIP_TARGET": str(self._site),
             "PYTHONPATH": str(self._site),
             "AWS_DEFAULT_REGION": "eu-west-1",
+            "OMP_WAIT_POLICY": "PASSIVE",
         }
         given = {name: value.replace(ML, str(self.root)) for name, value in environment.items()}
         command = [
