@@ -16,12 +16,12 @@ from tests.history_files import Warehouse, check_against_reports, moment
 
 pytestmark = pytest.mark.slow
 
-LEARNT_FROM, FROM, END = (datetime(*day, tzinfo=UTC) for day in ((2015, 11, 1), (2016, 3, 1), (2016, 3, 16)))
+LEARNT_FROM, FROM, END = (datetime(*day, tzinfo=UTC) for day in ((2015, 11, 1), (2016, 3, 4), (2016, 3, 15)))
 
 
 @pytest.fixture(scope="module", params=["hotel-cancellations", "hotel-prices"])
 def hotel(request: pytest.FixtureRequest, frame: Any, opened: Any, tmp_path_factory: Any) -> Iterator[Hotel]:
-    """Two weeks of one model's guests, one account after the other."""
+    """Eleven days of one model's guests, one account after the other."""
     if request.param == "hotel-prices":
         directory = tmp_path_factory.mktemp("prices")
         with watch(request.param, frame, "adr", directory, since=LEARNT_FROM, until=FROM, end=END) as watched:

@@ -176,14 +176,14 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
         adopted = CliRunner().invoke(app, [*command, "--apply"])
         assert adopted.exit_code == 0, adopted.output
         kedge = Hotel(account, parse_model_config(YAML, source=yaml.name), None)
-        clinic.answer_until(START + 9 * DAY)
+        clinic.answer_until(START + 5 * DAY)
         # A day's records come a day late: its container had no network.
-        clinic.account.clock.advance_to(START + 10 * DAY)
-        late = [clinic.record(row, 0.5, START + 9 * DAY + HOUR) for _, row in clinic.asked.iloc[:20].iterrows()]
+        clinic.account.clock.advance_to(START + 6 * DAY)
+        late = [clinic.record(row, 0.5, START + 5 * DAY + HOUR) for _, row in clinic.asked.iloc[:20].iterrows()]
         clinic.log(late)
-        clinic.answer_until(START + 17 * DAY, radius=1.4)
+        clinic.answer_until(START + 13 * DAY, radius=1.4)
         kedge.put(f"labels/{MODEL}/{account.clock.now:%Y/%m/%d/%H}/truth.jsonl", clinic.labels())
-        account.clock.advance_to(START + 17 * DAY + 6 * HOUR)
+        account.clock.advance_to(START + 13 * DAY + 6 * HOUR)
         yield Watch(clinic, kedge, url, shown.output, adopted.output)
 
 
@@ -200,7 +200,7 @@ def test_every_record_is_counted_once_on_its_own_day_by_whichever_way_though_bat
 ):
     assert watch.clinic.refused > 0
     version = watch.kedge.item("champion")["package_version"]
-    days = [START + n * DAY for n in range(2, 16)]
+    days = [START + n * DAY for n in range(2, 12)]
     counted = {day: watch.kedge.day(day, version) for day in days}
     # One of each batch was put twice, besides those that Firehose delivers twice.
     assert sum(found["duplicates"] for found in counted.values()) >= len(days) * (DAY // EVERY) > 0
@@ -218,7 +218,7 @@ def test_what_is_shown_and_written_is_said(watch):
 
 def test_undrifted_days_are_told_to_nobody_and_drift_is(watch):
     judged = {entry["time"]: entry["detail"]["severity"] for entry in watch.kedge.timeline("window_judged")}
-    before = {severity for time, severity in judged.items() if time < (START + 10 * DAY).isoformat()}
+    before = {severity for time, severity in judged.items() if time < (START + 6 * DAY).isoformat()}
     assert before <= {"OK", "INSUFFICIENT_DATA"}, judged
     assert [*judged.values()][-1] == "CRITICAL"
     assert watch.kedge.mails_saying("mean radius", "drifted")
