@@ -28,8 +28,9 @@ BYTE_CODE = (
     "without it, as their installers leave them, they take longer."
 )
 ENVIRONMENTS = ROOT / "build" / "bench"
-RATIO_MAX, PEAK_MIB_MAX = 0.1, 400.0
+RATIO_MAX, PEAK_MIB_MAX, WALL_TIMES_MAX = 0.1, 400.0, 1.5
 COMMAND = "python -m benchmarks peers"
+_READ = "import sys, pyarrow.parquet as pq\nfor path in sys.argv[1:]:\n  for _ in pq.ParquetFile(path).iter_batches(65536): pass"
 _UV = Path(sys.executable).with_name("uv")
 # Whatever else the machine does only adds: so the best of these runs is compared.
 _TIMES = 5
@@ -54,6 +55,8 @@ def section(work: Path, scale: Scale) -> Section:
         else:
             found[peer] = spent
     figures = _figures(scale, ours, ours_large, found)
+    for rows, side in ((scale.rows, window), (scale.large_rows, large)):
+        figures += _walls(f"{rows:,} rows", reference, side)
     if found:
         fastest = min(found, key=lambda peer: found[peer].cpu_seconds)
         python, _ = environment(fastest)
@@ -128,6 +131,23 @@ def _figures(scale: Scale, ours: Spent, ours_large: Spent, found: dict[str, Spen
         figures.append(Figure(f"{peer}, {rows}", spent.cpu_seconds, "CPU s", COMMAND))
         figures.append(Figure(f"{peer}, {rows}, peak memory", spent.peak_mib, "MiB", COMMAND))
     return figures
+
+
+def _walls(rows: str, reference: Path, window: Path) -> list[Figure]:
+    """How long a person waits for the whole command, against Arrow's own reading of the same files with all cores."""
+    reading = _shortest([sys.executable, "-c", _READ, str(reference), str(window)])
+    ours = _shortest(check_command(reference, window))
+    return [
+        Figure(f"pyarrow reads both files with all cores, {rows}", reading, "s", COMMAND),
+        Figure(f"kedge check, {rows}, from start to end", ours, "s", COMMAND),
+        Figure(
+            f"kedge check, {rows}, against reading with all cores", ours / reading, "times", COMMAND, WALL_TIMES_MAX
+        ),
+    ]
+
+
+def _shortest(command: list[str]) -> float:
+    return min(run(command).wall_seconds for _ in range(_TIMES))
 
 
 def _ratios(peer: str, ours: Spent, later: Spent, bare: Spent) -> list[Figure]:
