@@ -105,7 +105,8 @@ def bring(s3: Any, bucket: str, texts: Mapping[str, str], *, owner: str) -> Brou
         Another than this owner brought it last; nothing was changed then.
     """
     before = objects.owner_of(s3, bucket, DEPLOYED.parsed)
-    if before not in (None, "", owner):
+    # An earlier version wrote the stack's name alone.
+    if before not in (None, "", owner, owner.partition(" ")[0]):
         raise BucketTakenError(bucket=bucket, owner=before, mine=owner)
     there, contents = definitions.stored(s3, bucket, DEPLOYED), {model: texts[model].encode() for model in texts}
     ours = {model: definitions.digest_of(content) for model, content in contents.items()}

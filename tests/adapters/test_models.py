@@ -135,3 +135,11 @@ def test_an_unknown_model_is_refused_with_the_known_ones_and_a_watched_one_is_no
         load_model("nobody", BUCKET)
     with pytest.raises(WatchedModelError):
         load_managed_model("w", BUCKET)
+
+
+def test_what_an_earlier_version_wrote_in_the_name_of_the_stack_alone_is_its_own(world):
+    world.s3.delete_object(Bucket=BUCKET, Key=DEPLOYED.parsed)
+    bring(world, {"a": YAML % "a"}, owner="KedgeModels-1")
+    assert bring(world, {"b": YAML % "b"}, owner=STACK) == (["b"], ["a"])
+    with pytest.raises(BucketTakenError):
+        bring(world, {"a": YAML % "a"}, owner=STACK.replace("eu-west-1", "eu-west-3"))
