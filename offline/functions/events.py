@@ -8,6 +8,7 @@ that, with the limits on attempts and age; destinations are queues and topics.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -24,6 +25,7 @@ from offline.region import Region
 ASYNCHRONOUS_BYTES_MAX = 262_144
 RETRY_MINUTES = (1, 2)  # before the second and the third attempt
 EVENT_AGE_SECONDS_MAX = 21_600
+_logger = logging.getLogger(__name__)
 
 
 class FunctionEvents:
@@ -60,6 +62,8 @@ class FunctionEvents:
                 again = f"retry {function.function_name}"
                 self.region.clock.call_at(when, lambda: self._attempt(function, payload, attempt + 1, queued), again)
                 return
+            # AWS tells nobody but the function's log; whoever tries something here looks at the process's first.
+            _logger.warning("%s failed, and is not tried again: %s", function.function_name, error)
             condition = "RetriesExhausted" if attempt > retries else "EventAgeExceeded"
             self._bury(function, payload, error)
             record = _record(function, payload, condition, attempt, error.payload, "Unhandled")
