@@ -23,17 +23,14 @@ import pyarrow.compute as pc
 
 from kedge.capture.id_hashes import hash_ids, in_sample
 from kedge.capture.records import parse_capture_files
-from kedge.capture.typed_rows import typed_predictions
-from kedge.columns.margins import with_margins
 from kedge.own_columns import EVENT_ID, HOUR, ROW_ID, TIME
 from kedge.profile.counted_objects import CountedObjects
-from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile, decode_day, encode_day
 from lambdas.adapters import clients, models
-from lambdas.adapters.bucket import baselines, counted_ids, days, package_schemas, predictions
+from lambdas.adapters.bucket import baselines, days, package_schemas, predictions
 from lambdas.adapters.bucket.history import save_parts
 from lambdas.adapters.captures import inference_logs
-from lambdas.steps.counting.day_folding import CountingPlace
+from lambdas.steps.counting.counting_place import CountingPlace
 
 # What an object held beside its rows, as JSON: stands in a row of its own.
 OBJECT = "of_object"
@@ -96,14 +93,7 @@ class DayTasks:
         place = self.place
         batch = parse_capture_files([(key, content)], place.config)
         if batch.quarantined:
-            predictions.quarantine(
-                clients.s3(),
-                place.bucket,
-                model=place.config.model,
-                package_version=place.package_version,
-                day=place.day,
-                records=batch.quarantined,
-            )
+            place.keep_aside(batch.quarantined)
         chosen = pa.array(in_sample(hash_ids(batch.table.column(ROW_ID)), place.config.capture.counted_percentage))
         rows = batch.table.filter(chosen)
         left_out = Counter(batch.table.filter(pc.invert(chosen)).column(HOUR).to_pylist())
@@ -115,20 +105,11 @@ class DayTasks:
         return pa.RecordBatch.from_arrays(columns, schema=self.row_schema)
 
     def _counted(self, held: list[pa.RecordBatch]) -> pa.RecordBatch:
-        place, s3 = self.place, clients.s3()
         rows = pa.Table.from_batches(held).select(self.row_schema.names[:-1]).cast(pa.schema([*self.row_schema][:-1]))
-        hashes = hash_ids(rows.column(ROW_ID))
+        ids = rows.column(ROW_ID)
         # Named after its rows: a task that Spark runs twice writes the same part twice.
-        named = sorted(rows.column(ROW_ID).to_pylist())
-        part = predictions.part_key(place.config.model, place.package_version, place.day, named)
-        counted_ids.save_hashes(s3, place.bucket, part, hashes)
-        predictions.save_part(
-            s3, place.bucket, part, typed_predictions(rows, place.config, place.config.row_identifiers)
-        )
-        by_hour = count_rows_by_hour(
-            place.baseline, with_margins(rows, place.config), rows.column(HOUR).to_numpy(), times=TIME
-        )
-        return pa.RecordBatch.from_pydict({"day": [encode_day(DayProfile(by_hour, parts=(part,)))]})
+        found = self.place.save_rows(rows, hash_ids(ids), sorted(ids.to_pylist()))
+        return pa.RecordBatch.from_pydict({"day": [encode_day(found)]})
 
 
 def place_of(bucket: str, model: str, package: str, day: date) -> CountingPlace:

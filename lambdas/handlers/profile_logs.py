@@ -28,7 +28,8 @@ from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.counting.day_folding import CountingPlace, Folded, fold_day, uncounted
+from lambdas.steps.counting.counting_place import CountingPlace
+from lambdas.steps.counting.day_folding import Folded, fold_day, uncounted
 from lambdas.steps.requests import ProfileRequest, Stopped
 
 # A run begins no batch when this little of its time is left: reading ends after a minute, an object of a gigabyte takes half of one.

@@ -29,7 +29,7 @@ from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import Desk
-from lambdas.steps.counting.day_folding import CountingPlace
+from lambdas.steps.counting.counting_place import CountingPlace
 from lambdas.steps.counting.transform_day import TransformDay, is_counted
 from lambdas.steps.requests import CADENCES
 

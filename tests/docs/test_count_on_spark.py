@@ -13,7 +13,8 @@ import pytest
 
 from kedge.profile.encoding import decode_baseline
 from lambdas.adapters.bucket import days, predictions
-from lambdas.steps.counting.day_folding import CountingPlace, fold_day
+from lambdas.steps.counting.counting_place import CountingPlace
+from lambdas.steps.counting.day_folding import fold_day
 from tests.handlers.bookings import load_bookings
 from tests.handlers.monitor_world import BUCKET, MODEL, monitor_world, scored
 from tests.synthesised import ROOT

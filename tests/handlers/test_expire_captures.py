@@ -15,7 +15,8 @@ from lambdas.adapters.bucket import baselines, days
 from lambdas.adapters.release import trials
 from lambdas.adapters.release.trials import AbTrial
 from lambdas.handlers import expire_captures, profile_logs
-from lambdas.steps.counting.day_folding import CountingPlace, fold_day
+from lambdas.steps.counting.counting_place import CountingPlace
+from lambdas.steps.counting.day_folding import fold_day
 from tests import deployed_models
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, REGION, TABLE
 from tests.handlers.captured_rows import captured

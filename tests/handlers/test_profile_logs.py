@@ -28,7 +28,8 @@ from lambdas.adapters.release.trials import AbTrial
 from lambdas.adapters.state import served
 from lambdas.handlers.profile_logs import ROUNDS_MAX, handler
 from lambdas.steps.counting import day_folding, waiting_rows
-from lambdas.steps.counting.day_folding import CountingPlace, fold_day
+from lambdas.steps.counting.counting_place import CountingPlace
+from lambdas.steps.counting.day_folding import fold_day
 from tests.conditional_writes import CONFLICT, FINE, LOST, faults
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings

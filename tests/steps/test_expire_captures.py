@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from lambdas.adapters.bucket import days
-from lambdas.steps.counting.day_folding import CountingPlace, fold_day
+from lambdas.steps.counting.counting_place import CountingPlace
+from lambdas.steps.counting.day_folding import fold_day
 from lambdas.steps.expire_captures import ExpiryPlace, expire_captures
 from tests.builders import make_baseline
 from tests.handlers.aws_world import BUCKET, TABLE, aws_world

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lambdas.adapters.bucket import days
-from lambdas.steps.counting.day_folding import CountingPlace, fold_day, uncounted
+from lambdas.steps.counting.counting_place import CountingPlace
+from lambdas.steps.counting.day_folding import fold_day, uncounted
 from tests.builders import make_baseline
 from tests.handlers.aws_world import BUCKET, aws_world
 from tests.logs import as_gzip, as_json_lines, as_parquet, log_config, log_record

@@ -11,7 +11,8 @@ from kedge.capture.id_hashes import hash_ids, in_sample
 from kedge.profile.encoding import decode_baseline
 from lambdas.adapters.bucket import counted_ids, days, predictions
 from lambdas.steps.counting import day_folding
-from lambdas.steps.counting.day_folding import CountingPlace, fold_day
+from lambdas.steps.counting.counting_place import CountingPlace
+from lambdas.steps.counting.day_folding import fold_day
 from tests.handlers.bookings import load_bookings
 from tests.handlers.monitor_world import BUCKET, MODEL, monitor_world, scored
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
 from itertools import chain, takewhile
 from time import monotonic
 
@@ -17,22 +16,16 @@ from kedge.arrays import Hashes
 from kedge.capture.id_hashes import hash_ids, in_sample
 from kedge.capture.lines import Block, blocks
 from kedge.capture.records import CaptureBatch, LineTally, Quarantined, capture_batches, parse_capture_files
-from kedge.capture.source import day_folder, hour_of_key, source_of
-from kedge.capture.typed_rows import typed_predictions
-from kedge.columns.margins import with_margins
-from kedge.config.capture_place import CapturePlace, capture_place
+from kedge.capture.source import hour_of_key, source_of
 from kedge.config.model import ModelConfig
 from kedge.errors import DayContendedError, ObjectsRefusedError
 from kedge.own_columns import HOUR, ROW_ID, TIME, VARIANT
-from kedge.profile.baseline import Baseline
 from kedge.profile.counted_objects import CountedObjects
-from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile, batches_of
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import counted_ids, days, history, layout, predictions, row_objects
+from lambdas.adapters.bucket import counted_ids, days, history, row_objects
 from lambdas.adapters.captures import inference_logs
-from lambdas.adapters.transform_jobs import TransformJobs
-from lambdas.steps.counting.day_look import DayLook, Folder
+from lambdas.steps.counting.counting_place import CountingPlace
 from lambdas.steps.counting.transform_day import TransformDay
 from lambdas.steps.counting.waiting_rows import WaitingBatch, WaitingRows
 
@@ -44,64 +37,6 @@ SAVE_SECONDS = 60
 # Behind the reading the ids of each part that the day has are read: 5 milliseconds of CPU time a file (docs/scale.md), and S3's, ten at a time.
 SEARCH_SECONDS = 0.015
 ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class CountingPlace:
-    """One package's day; of one that only gains, objects that changed or vanished stay counted as they were.
-
-    `beside` are prefixes of the data bucket with what it answered beside a champion, below whose captures these lie. `after` is the
-    key behind which an earlier run stopped.
-    """
-
-    bucket: str
-    config: ModelConfig
-    package_version: str
-    baseline: Baseline
-    day: date
-    only_gains: bool = False
-    beside: tuple[str, ...] = ()
-    after: str = ""
-
-    @property
-    def key(self) -> str:
-        """Where the day is kept."""
-        return layout.profile_day_key(self.config.model, self.package_version, self.baseline.baseline, self.day)
-
-    @property
-    def captures(self) -> CapturePlace:
-        """Where the package's captures lie."""
-        return capture_place(self.config, self.package_version, data_bucket=self.bucket)
-
-    @cached_property
-    def transforms(self) -> TransformDay | None:
-        """The day's transform jobs, where the model answers in these."""
-        if not source_of(self.config).by_manifest:
-            return None
-        return TransformDay(clients.s3(), TransformJobs(clients.sagemaker()), self.captures, self.config, self.day)
-
-    @property
-    def folders(self) -> list[Folder]:
-        """Where its capture objects lie."""
-        source, captures, own = source_of(self.config), self.captures, CapturePlace(self.bucket, "")
-        return [
-            *(Folder(captures, captures.of(f), source.extension) for f in source.folders(self.config, self.day)),
-            *(Folder(own, day_folder(f"{prefix}/", self.day), source.extension) for prefix in self.beside),
-        ]
-
-    def by_variant(self, keys: list[str]) -> dict[str | None, list[str]]:
-        """The objects by the production variant that wrote them; under None where the model has only one."""
-        if not self.config.endpoint.variants:
-            return {None: keys}
-        prefixes = inference_logs.day_prefixes(self.captures, self.config, self.day)
-        found = {name: [key for key in keys if key.startswith(prefix)] for name, prefix in prefixes.items()}
-        return {name: theirs for name, theirs in found.items() if theirs}
-
-    def look(self, known: DayProfile, has_time: Callable[[float], bool], after: str = "") -> DayLook:
-        """Begin to look through its objects, behind a key or from the first one."""
-        counted = days.load_counted(clients.s3(), self.bucket, known.counted)
-        listed = self.folders if self.transforms is None else self.transforms.listing
-        return DayLook(listed, counted, has_time, only_gains=self.only_gains or known.expired, after=after)
 
 
 @dataclass(frozen=True)
@@ -325,14 +260,7 @@ class DayCounting:
     def _take(self, batch: CaptureBatch, read: tuple[str, ...], variant: str | None) -> None:
         place = self.place
         if batch.quarantined:
-            predictions.quarantine(
-                clients.s3(),
-                place.bucket,
-                model=place.config.model,
-                package_version=place.package_version,
-                day=place.day,
-                records=batch.quarantined,
-            )
+            place.keep_aside(batch.quarantined)
         rows, hashes = batch.table, hash_ids(batch.table.column(ROW_ID))
         found = DayProfile(quarantined=len(batch.quarantined), requests=batch.requests_by_hour())
         inside = in_sample(hashes, place.config.capture.counted_percentage)
@@ -356,19 +284,12 @@ class DayCounting:
 
     def _save(self, rows: pa.Table, hashes: Hashes, batch: WaitingBatch) -> DayProfile:
         """Write a part of rows that stand in no other one, and count them."""
-        s3, place, config = clients.s3(), self.place, self.place.config
         if batch.variant is not None:
             rows = rows.append_column(VARIANT, pa.repeat(batch.variant, rows.num_rows))
-        percentage = config.capture.counted_percentage
+        percentage = self.place.config.capture.counted_percentage
         # Of another percentage the same objects give other rows: the part that a day names may not change under it.
         sample = (f"{percentage} %",) if percentage < 100 else ()
-        named = (*batch.read, *sample, *self.known.parts, *self._added.parts)
-        part = predictions.part_key(config.model, place.package_version, place.day, named)
-        counted_ids.save_hashes(s3, place.bucket, part, hashes)
-        predictions.save_part(s3, place.bucket, part, typed_predictions(rows, config, config.row_identifiers))
-        hours = rows.column(HOUR).to_numpy()
-        found = count_rows_by_hour(place.baseline, with_margins(rows, config), hours, times=TIME)
-        return DayProfile(found, parts=(part,))
+        return self.place.save_rows(rows, hashes, (*batch.read, *sample, *self.known.parts, *self._added.parts))
 
     def _add(self, found: DayProfile, variant: str | None) -> None:
         self._added = self._added.folded(found if variant is None else found.of_variant(variant))
