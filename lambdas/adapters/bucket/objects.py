@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -16,7 +17,9 @@ _ABSENT = ("NoSuchKey", "404", "NotFound")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 _REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 # As many as S3 deletes in one call.
-_DELETED_AT_ONCE, _DELETE_ATTEMPTS = 1000, 3
+_DELETED_AT_ONCE = 1000
+# Seconds before each attempt: S3 asks whoever it tells to slow down to come back later, and later still.
+_DELETE_PAUSES = (0, 1, 4)
 # The metadata by which who wrote an object knows it again.
 OWNER = "kedge-owner"
 
@@ -104,7 +107,8 @@ def delete_unchanged(s3: Any, bucket: str, etags: Mapping[str, str]) -> list[str
         S3 did not delete some for another reason.
     """
     kept, left, failed = list[str](), sorted(etags), dict[str, str]()
-    for _ in range(_DELETE_ATTEMPTS):
+    for seconds in _DELETE_PAUSES:
+        time.sleep(seconds)
         failed = {}
         for start in range(0, len(left), _DELETED_AT_ONCE):
             asked = [{"Key": key, "ETag": etags[key]} for key in left[start : start + _DELETED_AT_ONCE]]

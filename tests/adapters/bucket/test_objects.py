@@ -104,7 +104,7 @@ def test_listings_have_more_than_one_page(s3):
     assert list(objects.list_objects(s3, BUCKET, "p/", start_after="p/1003")) == ["p/1004"]
 
 
-def test_what_s3_does_not_delete_at_once_is_asked_for_again():
+def test_what_s3_does_not_delete_at_once_is_asked_for_again_after_a_pause(monkeypatch):
     """Of one DeleteObjects each object has an answer of its own, and botocore tries none of them again."""
     answers, asked = (
         iter([{"a": "SlowDown", "b": "PreconditionFailed", "c": "NoSuchKey"}, {"a": "InternalError"}, {}]),
@@ -116,7 +116,10 @@ def test_what_s3_does_not_delete_at_once_is_asked_for_again():
             asked.append([each["Key"] for each in Delete["Objects"]])
             return {"Errors": [{"Key": key, "Code": code} for key, code in next(answers).items()]}
 
+    waited = []
+    monkeypatch.setattr(objects.time, "sleep", waited.append)
     assert objects.delete_unchanged(Busy(), BUCKET, dict.fromkeys("abcd", "1")) == ["b"]
+    assert waited == [0, 1, 4]
     assert asked == [["a", "b", "c", "d"], ["a"], ["a"]]
 
 
