@@ -42,7 +42,7 @@ _OF_THE_JOB = (
 _OF_THE_SCRIPT = ("source_dir", "entry_point", "framework", "image", "serving_image", "instance_count")
 Environment = Mapping[Annotated[str, Field(pattern=_VARIABLE, examples=["THREADS"])], str]
 MLFLOW_ARN = (
-    r"^arn:aws(-us-gov)?:sagemaker:[a-z0-9-]+:\d{12}:mlflow-(tracking-server|app)/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$"
+    r"^arn:aws(-us-gov)?:sagemaker:[a-z0-9-]+:[0-9]{12}:mlflow-(tracking-server|app)/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$"
 )
 MLFLOW_EXAMPLE = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/team"
 

@@ -95,6 +95,7 @@ def test_without_teams_a_model_is_as_it_was():
         ("\nalerts: {routes: [{kinds: [fires], to: [email]}]}", "routes.kinds has fires; groups of kinds are windows, approvals"),
         ("\nowner: {slack: {channel: '#general', secret: kedge/slack}}", "owner.slack.channel is '#general': write it like C024BE91L"),
         ("\nowner: {pagerduty: {secret: R0UT1NGKEY}}", "write it like kedge/pagerduty-risk"),
+        ("\nowner: {pagerduty: {secret: kedge/größe}}", "write it like kedge/pagerduty-risk"),
         ("\nowner: {email: [nobody]}", "owner.email.0 is 'nobody': write it like risk@example.com"),
         ("\nowner: {runbok: 'https://x.y'}", "owner.runbok is not a field; did you mean runbook?"),
         ("\nowner: {runbook: 'javascript:alert(1)'}", "owner.runbook is 'javascript:alert(1)': write it like https://"),
