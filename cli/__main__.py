@@ -12,14 +12,15 @@ COUNTING = ("check", "backtest")
 
 def main() -> None:
     """Run the command."""
-    counts = sys.argv[1:2] and sys.argv[1] in COUNTING
+    typed = sys.argv[1] if len(sys.argv) > 1 else ""
+    counts = typed in COUNTING
     if counts:
         prefer_what_is_fast()
         import_lean()
-    from cli.main import app
+    from cli.commands import commands
 
     try:
-        app(prog_name="kedge")
+        commands(typed)(prog_name="kedge")
     except SystemExit as ended:
         if not counts or not isinstance(ended.code, int):
             raise

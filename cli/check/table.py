@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from kedge.quality.chosen import SEGMENTS
 from kedge.severity import Severity
 
 if TYPE_CHECKING:
@@ -55,7 +54,12 @@ def group_lines(quality: WindowQuality) -> Iterator[tuple[Severity, str]]:
 
 def told_aside(quality: WindowQuality | None, verdict: Severity) -> str:
     """That segments decide nothing, where they are told as worse than the verdict and the YAML does not let them alarm."""
-    if quality is None or quality.slices is None or SEGMENTS in quality.chosen or verdict is Severity.CRITICAL:
+    if quality is None or quality.slices is None or verdict is Severity.CRITICAL:
+        return ""
+    # Here, because files without labels have no quality.
+    from kedge.quality.chosen import SEGMENTS
+
+    if SEGMENTS in quality.chosen:
         return ""
     ill = quality.slices.severity is Severity.CRITICAL
     return "; segments are told, and decide nothing" if ill else ""

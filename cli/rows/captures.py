@@ -10,8 +10,6 @@ from typing import Any
 import pyarrow as pa
 
 from cli.rows.sources import RowSource, UnreadableFileError
-from kedge.capture.payloads import input_rows
-from kedge.capture.records import LineTally, capture_batches
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableRecordError
 
@@ -35,6 +33,9 @@ def captured_batches(
     source: RowSource, stream: Any, config: ModelConfig, columns: list[str]
 ) -> Iterator[pa.RecordBatch]:
     """The rows of one file of records; what cannot be read is left out, and a file without a readable record is refused."""
+    # Here and below, because other files need none of the functions' reader.
+    from kedge.capture.records import LineTally, capture_batches
+
     rows, reason, tally = 0, "", LineTally()
     for content in _pieces(stream):
         for batch in capture_batches([(source.name, content)], config, tally):
@@ -47,6 +48,8 @@ def captured_batches(
 
 def unread_records(source: RowSource, stream: Any, config: ModelConfig) -> str:
     """A sentence on the records of a file that cannot be read; nothing where all can."""
+    from kedge.capture.records import capture_batches
+
     records = broken = 0
     reason = ""
     for content in _pieces(stream):
@@ -78,6 +81,8 @@ def columns_of_rows(rows: list[Any]) -> tuple[list[str] | None, list[Any]]:
 
 
 def _rows_of(line: bytes) -> list[Any]:
+    from kedge.capture.payloads import input_rows
+
     try:
         return input_rows(line)
     except UnreadableRecordError:
