@@ -81,7 +81,7 @@ def _count_group(
     for batch in before.batches(names):
         of_baseline.add(batch)
     of_window = FileStretches(ruler, total_rows=now.total_rows, times=times[1])
-    window = _counted(frozen, _watched(now.batches(names), of_window), times[1])
+    window = _counted(frozen, now.batches(names), of_window, times[1])
     if not window.rows:
         raise UnreadableFileError(path=now.path, reason=NO_ROWS)
     # Of a wide model the tables by which numbers found their cells would be as large as all that was counted.
@@ -90,15 +90,17 @@ def _count_group(
     return _Group(frozen, window, of_baseline, of_window)
 
 
-def _counted(frozen: Baseline, batches: Iterator[pa.RecordBatch], times: Any) -> Profile:
-    """What `count_batches` gives, by all cores: numpy and Arrow count one column while Python begins the next."""
+def _counted(frozen: Baseline, batches: Iterator[pa.RecordBatch], stretches: FileStretches, times: Any) -> Profile:
+    """What `count_batches` gives, by all cores: one reads and counts stretches, the others count columns."""
     counts, rows = np.zeros(frozen.width, np.int64), 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1)) as pool:
         for batch in batches:
             rows += batch.num_rows
             of_column = partial(add_columns, counts, frozen, batch, times=times)
             # Each column has its own place in the vector. All are waited for, and their errors raised.
-            deque(pool.map(of_column, [(column,) for column in frozen.columns]), maxlen=0)
+            columns = pool.map(of_column, [(column,) for column in frozen.columns])
+            stretches.add(batch)
+            deque(columns, maxlen=0)
     return Profile(frozen.baseline, rows, counts)
 
 
@@ -134,9 +136,3 @@ def _newest(columns: Sequence[Column], rows: RowFiles) -> Any:
     """What a timestamp's age is counted from: the newest value of its column on this side."""
     names = [column.name for column in columns if column.kind == "timestamp"]
     return newest_times(columns, rows.batches(names)) if names else None
-
-
-def _watched(batches: Iterator[pa.RecordBatch], stretches: FileStretches) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        stretches.add(batch)
-        yield batch

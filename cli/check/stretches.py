@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kedge.arrays import Ints
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.bins import Bins
 from kedge.profile.coarse_cells import coarse_starts
@@ -20,6 +21,8 @@ from kedge.profile.row_order import RowOrder
 
 # This many rows are enough for the estimate: in longer files only every n-th row is used.
 STRETCHED_ROWS = 25_000
+# As many are counted in one go: each column costs as much as some thousand of its rows.
+_COUNTED_ROWS = 8192
 # Rows of a stretch whose order is looked at.
 _LOOKED_AT = 64
 # Levels beyond these share one cell: stretches have few rows of each.
@@ -43,6 +46,15 @@ def coarse_ruler(frozen: Baseline) -> Baseline:
     return replace(ruler, profile=Profile(frozen.baseline, 0, np.zeros(ruler.width, np.int64)))
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """Rows of one batch that wait to be counted, the place of each among all chosen ones, and those whose order is looked at."""
+
+    rows: pa.RecordBatch
+    numbers: Ints
+    looked_at: pa.RecordBatch
+
+
 class FileStretches:
     """Batches of rows in their order, as at least `BLOCKS` stretches of equal length once there are rows for them."""
 
@@ -53,12 +65,15 @@ class FileStretches:
         self._seen, self._length = 0, 1
         self._counted: dict[int, Profile] = {}
         self._order = RowOrder(ruler.columns)
+        self._waiting: list[_Chosen] = []
 
     @classmethod
     def side_by_side(cls, ruler: Baseline, parts: Sequence[FileStretches]) -> FileStretches:
         """The stretches of several that have seen different columns of the same rows, by a ruler of all columns."""
         found = cls(ruler, total_rows=None)
         found._step, found._seen, found._length = parts[0]._step, parts[0]._seen, parts[0]._length
+        for part in parts:
+            part._count()
         for stretch, first in parts[0]._counted.items():
             vectors = [part._counted[stretch].counts for part in parts]
             found._counted[stretch] = Profile(ruler.baseline, first.rows, np.concatenate(vectors))
@@ -76,16 +91,31 @@ class FileStretches:
         while numbers[-1] // self._length >= 2 * BLOCKS:
             self._merge()
         chosen = batch if self._step == 1 else batch.take(pa.array(rows))
-        self._look_at_the_order(chosen, numbers)
-        found = count_rows_by_hour(
-            self._ruler, pa.Table.from_batches([chosen]), numbers // self._length, times=self._times
+        # Lines of JSON may be of another type from one batch to the next.
+        if self._waiting and chosen.schema != self._waiting[-1].rows.schema:
+            self._count()
+        self._waiting.append(_Chosen(chosen, numbers, self._of_which_the_order_is_looked_at(chosen, numbers)))
+        if sum(len(each.numbers) for each in self._waiting) >= _COUNTED_ROWS:
+            self._count()
+
+    def _count(self) -> None:
+        if not self._waiting:
+            return
+        rows, looked_at = (
+            pa.Table.from_batches(batches)
+            for batches in zip(*((each.rows, each.looked_at) for each in self._waiting), strict=True)
         )
+        numbers = np.concatenate([each.numbers for each in self._waiting])
+        self._waiting = []
+        self._order.add(looked_at)
+        found = count_rows_by_hour(self._ruler, rows, numbers // self._length, times=self._times)
         for stretch, profile in found.items():
             self._put(self._counted, stretch, profile)
 
     @property
     def profiles(self) -> list[Profile]:
         """One profile a stretch, in the order of the rows."""
+        self._count()
         return [self._counted[stretch] for stretch in sorted(self._counted)]
 
     def repetition(self, baseline: list[Profile]) -> Repetition:
@@ -102,10 +132,10 @@ class FileStretches:
         # Of every step-th row the excess over independence is a step-th of all rows'.
         return Repetition({name: 1 + self._step * (effect - 1) for name, effect in sampled.items()}, keys)
 
-    def _look_at_the_order(self, chosen: pa.RecordBatch, numbers: Any) -> None:
+    def _of_which_the_order_is_looked_at(self, chosen: pa.RecordBatch, numbers: Any) -> pa.RecordBatch:
         # The longer the file, the fewer of its rows: sorted ones are sorted however many are left out.
         every = max(1, self._length // _LOOKED_AT)
-        self._order.add(chosen if every == 1 else chosen.take(pa.array(np.flatnonzero(numbers % every == 0))))
+        return chosen if every == 1 else chosen.take(pa.array(np.flatnonzero(numbers % every == 0)))
 
     def _merge(self) -> None:
         merged: dict[int, Profile] = {}

@@ -36,6 +36,7 @@ __all__ = ["RowFiles", "UnreadableFileError", "open_rows"]
 
 _A_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, BrokenLineError, LongValueError, WrongRowCountError)
+Reader = Callable[[Generator[pa.RecordBatch, None, None]], Iterator[pa.RecordBatch]]
 # Text has no pages that many columns would hold at once, and is parsed whole for every reading.
 TEXT_COLUMNS_AT_ONCE = 128
 
@@ -99,7 +100,8 @@ class RowFiles:
 
     def head(self, columns: list[str], rows: int) -> pa.Table:
         """The first rows of some columns, or a few more."""
-        return self._joined(columns, _first(self.batches(columns, min(rows, BATCH_ROWS)), rows))
+        # As a rule one batch is enough: none is read ahead of it.
+        return self._joined(columns, _first(self.batches(columns, min(rows, BATCH_ROWS), read=iter), rows))
 
     def kept(self, rows: int) -> RowFiles:
         """The same rows, held in memory if there are no more than these: a second reading needs no file."""
@@ -113,23 +115,25 @@ class RowFiles:
                 return self
         return replace(self, held=tuple(found))
 
-    def batches(self, columns: list[str], batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, columns: list[str], batch_rows: int = BATCH_ROWS, *, read: Reader = ahead
+    ) -> Iterator[pa.RecordBatch]:
         """The rows of some columns, in the order of the files."""
         if self.derived is None or self.derived.name not in columns:
-            yield from self._written(columns, batch_rows)
+            yield from self._written(columns, batch_rows, read)
             return
         others = [name for name in columns if name != self.derived.name]
-        for batch in self._written([*dict.fromkeys([*others, *self.derived.sources])], batch_rows):
+        for batch in self._written([*dict.fromkeys([*others, *self.derived.sources])], batch_rows, read):
             yield self.derived.add(batch).select(columns)
 
-    def _written(self, columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def _written(self, columns: list[str], batch_rows: int, read: Reader) -> Iterator[pa.RecordBatch]:
         """Columns that the files have."""
         if self.held is not None:
             yield from (batch.select(columns) for batch in self.held)
             return
         for source in self.sources:
             try:
-                for batch in ahead(self._of_source(source, columns, batch_rows)):
+                for batch in read(self._of_source(source, columns, batch_rows)):
                     self.told(source.name, batch.num_rows * len(columns))
                     yield batch.select(columns)
             except KeyError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ _IDENTIFIER_NAME = re.compile(
 # A code, such as that of a town: a number would lose its first digit.
 _LEADING_ZERO, _WHOLE = r"^0[0-9]+$", r"^[0-9]+$"
 _WORDS_LOOKED_AT = 1000
+_FIRST_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,10 @@ def is_single_precision(values: Any) -> bool:
         return True
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_nested(kind) or pa.types.is_temporal(kind):
         return False
-    numbers = _finite(values)
     with np.errstate(over="ignore"):
-        if not np.array_equal(numbers.astype(np.float32).astype(np.float64), numbers):
+        if not _all_equal(values, lambda numbers: numbers.astype(np.float32).astype(np.float64)):
             return False
+    numbers = _finite(values)
     # Seven digits are what a float32 holds: a short decimal, such as 0.5, says nothing of where it has been.
     return any(float(f"{number:.7g}") != number for number in np.unique(numbers)[:_WORDS_LOOKED_AT].tolist())
 
@@ -198,8 +199,13 @@ def _distinct(values: Any) -> int:
 
 
 def _are_whole(values: Any) -> bool:
-    numbers = _finite(values)
-    return not (numbers != np.floor(numbers)).any()
+    return _all_equal(values, np.floor)
+
+
+def _all_equal(values: Any, rounded: Callable[[Floats], Floats]) -> bool:
+    """Whether rounding leaves every number as it is; where it does not, the first rows mostly show it."""
+    found = (_finite(some) for some in (values.slice(0, _FIRST_ROWS), values))
+    return all(np.array_equal(numbers, rounded(numbers)) for numbers in found)
 
 
 def _finite(values: Any) -> Floats:

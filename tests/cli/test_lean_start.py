@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands import PLACES, commands
 from cli.lean_start import prefer_what_is_fast
 
 ROOT = Path(__file__).parents[2]
@@ -29,11 +30,20 @@ def run(program, **environment):
 def test_counting_needs_neither_pandas_nor_numpys_compilers_nor_a_template_engine():
     program = (
         "import json, sys\nfrom cli.lean_start import import_lean\nimport_lean()\n"
-        "import cli.main, cli.check.question, cli.check.judge, cli.check.table, pyarrow as pa\npa.array(['a'])\n"
+        "from cli.commands import commands\ncommands('check')\n"
+        "import cli.check.question, cli.check.judge, cli.check.table, pyarrow as pa\npa.array(['a'])\n"
         "print(json.dumps(sorted(sys.modules)))"
     )
     unwanted = {"pandas", "numpy.f2py", "numpy.testing", "jinja2", "boto3", "rich.console", "scipy.stats", "yaml"}
+    unwanted |= {"cli.backtest.command", "urllib.request", "kedge.capture.records", "pyarrow.csv"}
     assert unwanted & set(run(program)) == set()
+
+
+def test_a_command_brings_those_alone_that_begin_with_its_word_and_any_other_word_brings_all():
+    assert [one.name for one in commands("check").registered_commands] == ["check"]
+    assert [one.name for one in commands("models").registered_groups] == ["models"]
+    every = [one.name for one in (*commands("chek").registered_commands, *commands("chek").registered_groups)]
+    assert every == list(dict.fromkeys(name.split()[0] for name in PLACES))
 
 
 def test_what_was_left_out_can_still_be_imported():
