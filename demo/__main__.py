@@ -81,7 +81,6 @@ def day(text: str) -> datetime:
 def deploy(account: Account, assembly: Path, console: Console) -> str:
     """Deploy the templates; the data bucket's name."""
     began = perf_counter()
-    account.processes.keep_waiting(2)
     account.deploy(assembly)
     bucket = data_bucket(account)
     console.print(f"deployed in {perf_counter() - began:.0f} s")

@@ -144,7 +144,6 @@ class Account(Region):
         guard.install(self, self.iam)
         if self.page_items:
             stack.enter_context(paging.in_pages(self.page_items))
-        self.on_close(self.processes.close)
         self.on_close(self.containers.close)
 
     def _install_services(self) -> None:

@@ -1,4 +1,4 @@
-"""Inference containers: one long-lived subprocess per model artefact, shared by endpoints and transform jobs.
+"""Inference containers: one long-lived process per model artefact, shared by endpoints and transform jobs.
 
 SageMaker starts the model's image on each instance with the artefact under /opt/ml/model, and talks HTTP to it.
 Imitated: the artefact (with `code/inference.py`, or the script of SAGEMAKER_SUBMIT_DIRECTORY) is unpacked once per
@@ -13,14 +13,13 @@ from __future__ import annotations
 import hashlib
 import select
 import shutil
-import subprocess
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from offline.containers.processes import OWN, Processes, Program, inherited
+from offline.containers.processes import OWN, Process, Processes, Program, inherited
 from offline.containers.worker import ANSWER, REQUEST, read_exactly, write_all
 from offline.sagemaker.storage import unpack
 
@@ -99,7 +98,7 @@ class Containers:
 
 
 class Container:
-    """One subprocess, its pipes, and the order of its requests."""
+    """One process, its pipes, and the order of its requests."""
 
     def __init__(
         self,
@@ -115,7 +114,7 @@ class Container:
         self.home, self.environment, self._processes = home.resolve(), dict(environment), processes
         self.fleets = 0  # endpoints that keep it running
         self._lock = threading.RLock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._poll = select.poll()
         self._loaded = False
 

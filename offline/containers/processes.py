@@ -1,25 +1,31 @@
-"""The processes that scripts run in, some of them waiting with their libraries loaded.
+"""The processes that scripts run in: forks of one that has loaded the libraries.
 
 An image brings its own Python. `Account(interpreters={"1.7-1": ...})` says which interpreter runs the scripts of the
 image with that tag, with the packages that this interpreter has; any other image's run in this process's Python.
 On AWS a job waits minutes for its instance and its image; none of that is the program's work. Importing a framework
-takes seconds here, so an account that is told to (`keep_waiting`) has processes do so ahead of time.
+takes seconds here, so each Python does so once (`offline.containers.forking`), and each script runs in a fork of it.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import select
+import signal
+import socket
 import subprocess
 import sys
-import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
+from offline.containers.forking import NUMBER
+
 LIBRARIES = ("numpy", "xgboost")  # of the framework images
-WAITING = Path(__file__).with_name("warm_process.py")
+FORKING = Path(__file__).with_name("forking.py")
 OWN = Path(sys.executable)
 
 
@@ -47,14 +53,85 @@ class Program:
     interpreter: Path = OWN
 
 
+class Process:
+    """A program that runs in a fork of another process; what is used of `subprocess.Popen`."""
+
+    def __init__(self, stdin: int, stdout: int, said: int) -> None:
+        self.stdin, self.stdout = os.fdopen(stdin, "wb", buffering=0), os.fdopen(stdout, "rb", buffering=0)
+        self._said = os.fdopen(said, "rb", buffering=0)
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Return its exit status, or None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, seconds: float | None = None) -> int:
+        """Return its exit status once it has ended, or raise subprocess.TimeoutExpired."""
+        self._pid  # noqa: B018  # comes first
+        if self._status is None:
+            said = select.poll()
+            said.register(self._said)
+            if not said.poll(None if seconds is None else seconds * 1000):
+                raise subprocess.TimeoutExpired([], seconds or 0)
+            self._status = self._read()
+            self._said.close()
+        return self._status
+
+    def kill(self) -> None:
+        """End it; one that has ended is left alone."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    @cached_property
+    def _pid(self) -> int:
+        return self._read()
+
+    def _read(self) -> int:
+        said = self._said.read(NUMBER.size)
+        if not said:
+            raise ChildProcessError("the process that forks scripts has ended, as where the machine has no memory left")
+        number: int = NUMBER.unpack(said)[0]
+        return number
+
+
+class Parent:
+    """A process that has loaded an image's libraries, and forks."""
+
+    def __init__(self, interpreter: Path) -> None:
+        self._asked, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [str(interpreter), "-u", str(FORKING), str(theirs.fileno()), *LIBRARIES],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=inherited(),
+            )
+        atexit.register(self.close)
+
+    def fork(self) -> Process:
+        """Return a process that awaits its job."""
+        (stdin, to), (out, stdout), (told, said) = os.pipe(), os.pipe(), os.pipe()
+        socket.send_fds(self._asked, [b"."], [stdin, stdout, said])
+        for theirs in (stdin, stdout, said):
+            os.close(theirs)
+        return Process(to, out, told)
+
+    def close(self) -> None:
+        """End it; its programs go on."""
+        self._asked.close()
+        self._process.wait()
+
+
 class Processes:
     """Starts programs."""
 
     def __init__(self, interpreters: Mapping[str, Path] | None = None) -> None:
         self.interpreters = dict(interpreters or {})
-        self._lock = threading.Lock()
-        self._waiting: deque[subprocess.Popen[bytes]] = deque()
-        self._wanted = 0
 
     def interpreter_of(self, image: str) -> Path:
         """Return the Python that runs an image's scripts: by its tag, or by its name and tag where two share one."""
@@ -63,15 +140,8 @@ class Processes:
                 return Path(interpreter)
         return OWN
 
-    def keep_waiting(self, number: int) -> None:
-        """Have this number of processes wait from now on."""
-        with self._lock:
-            self._wanted = number
-            self._fill()
-
-    def start(self, program: Program) -> subprocess.Popen[bytes]:
+    def start(self, program: Program) -> Process:
         """Start a program."""
-        interpreter = program.interpreter
         job = {
             "command": list(program.command),
             "directory": str(program.directory.resolve()),
@@ -80,36 +150,15 @@ class Processes:
             "talks": program.talks,
             "isolated": program.isolated,
         }
-        with self._lock:
-            process = self._waiting.popleft() if self._waiting and interpreter == OWN else _new((), interpreter)
-            self._fill()
-        process.stdin.write(json.dumps(job).encode() + b"\n")  # type: ignore[union-attr]
+        process = parent_of(program.interpreter).fork()
+        process.stdin.write(json.dumps(job).encode() + b"\n")
         if not program.talks:
-            process.stdin.close()  # type: ignore[union-attr]
-            process.stdout.close()  # type: ignore[union-attr]
+            process.stdin.close()
+            process.stdout.close()
         return process
 
-    def close(self) -> None:
-        """End those that still wait."""
-        with self._lock:
-            for process in self._waiting:
-                process.kill()
-                process.wait()
-                process.stdin.close()  # type: ignore[union-attr]
-                process.stdout.close()  # type: ignore[union-attr]
-            self._waiting.clear()
 
-    def _fill(self) -> None:
-        while len(self._waiting) < self._wanted:
-            self._waiting.append(_new(LIBRARIES))
-
-
-def _new(libraries: tuple[str, ...], interpreter: Path = OWN) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [str(interpreter), "-u", str(WAITING), *libraries],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-        env=inherited(),
-    )
+@cache
+def parent_of(interpreter: Path) -> Parent:
+    """The one parent of an interpreter's programs, whichever account starts them."""
+    return Parent(interpreter)

@@ -36,10 +36,7 @@ def test_what_runs_in_the_containers_is_written_in_the_oldest_images_python():
     assert min(IMAGES, key=lambda image: int(image.python.partition(".")[2])).python == OLDEST_IMAGE
     assert in_training(ROOT / "training") == ""
     # Their annotations are not evaluated, so that a union in one is no feature of the language.
-    assert (
-        violations(OLDEST_IMAGE, ROOT / "offline/containers/warm_process.py", ROOT / "offline/containers/worker.py")
-        == ""
-    )
+    assert violations(OLDEST_IMAGE, ROOT / "offline/containers/forking.py", ROOT / "offline/containers/worker.py") == ""
 
 
 def test_the_rest_needs_no_newer_python_than_pyproject_says():

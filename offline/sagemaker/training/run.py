@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from offline.containers.processes import Processes, Program, inherited
+from offline.containers.processes import Process, Processes, Program, inherited
 from offline.containers.xgboost_image import TRAINING
 from offline.region import Region
 from offline.sagemaker.api import ValidationError
@@ -49,7 +49,7 @@ class TrainingRun:
         self.root: Path = region.directory / "training" / request["TrainingJobName"]
         self.log = region.directory / "training" / f"{request['TrainingJobName']}.log"
         self.parameters = {name: _decoded(value) for name, value in request.get("HyperParameters", {}).items()}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         image = request["AlgorithmSpecification"].get("TrainingImage", "")
         self.runs_algorithm = is_algorithm(image) and SCRIPT_PARAMETERS[0] not in self.parameters
 

@@ -11,39 +11,23 @@ from tests.offline.sagemaker_world import BROKEN, INFERENCE, archive
 MODEL = json.dumps({"mean": 1.0})
 
 
-@pytest.fixture(scope="module")
-def processes():
-    """By whether one waits with its libraries loaded, which takes seconds: one for the next start, whichever test makes it."""
-    made = {"cold": Processes(), "waiting": Processes()}
-    made["waiting"].keep_waiting(1)
-    yield made
-    for each in made.values():
-        each.close()
-
-
 @pytest.fixture
-def containers(tmp_path, processes, request):
-    made = Containers(tmp_path, processes[getattr(request, "param", "cold")])
+def containers(tmp_path):
+    made = Containers(tmp_path, Processes())
     yield made
     made.close()
-
-
-# A process that waited differs in how it becomes the program: its pipes, its environment, its end.
-both_ways = pytest.mark.parametrize("containers", ["cold", "waiting"], indirect=True)
 
 
 def start(containers, script=INFERENCE, environment=None, **files):
     return containers.get(archive({"model.json": MODEL, "code/inference.py": script, **files}), environment or {})
 
 
-@both_ways
 def test_rows_go_in_and_answers_come_out(containers):
     reply = start(containers).invoke(b"1,5\n2,5\n", "text/csv", "text/csv")
     assert (reply.status, reply.body, reply.content_type) == (200, b"2.0\n3.0", "text/csv; charset=utf-8")
     assert reply.microseconds >= 0
 
 
-@both_ways
 def test_a_large_body_passes_through_the_pipe(containers):
     reply = start(containers).invoke(b"1\n" * 300_000, "text/csv", "text/csv")
     assert reply.body.count(b"\n") == 299_999
@@ -57,7 +41,6 @@ def test_what_the_script_raises_is_a_500_and_the_next_request_is_answered(contai
     assert container.invoke(b"1", "text/csv", "").body == b"2.0"
 
 
-@both_ways
 def test_prints_do_not_get_between_the_answers(containers):
     noisy = INFERENCE.replace("return [mean + row", "print('x' * 100_000)\n    return [mean + row")
     assert start(containers, noisy).invoke(b"1", "text/csv", "").body == b"2.0"
@@ -112,7 +95,6 @@ def test_only_two_content_types_written_exactly_so_reach_the_script_as_text(cont
     ]
 
 
-@both_ways
 def test_a_model_that_does_not_load_fails_its_ping(containers):
     with pytest.raises(ContainerError, match="corrupt"):
         start(containers, "def model_fn(model_dir):\n    raise ValueError('corrupt')").ping()
@@ -120,7 +102,6 @@ def test_a_model_that_does_not_load_fails_its_ping(containers):
         start(containers, "x = 1").ping()
 
 
-@both_ways
 def test_a_process_that_dies_answers_500_and_is_started_again(containers):
     mortal = INFERENCE.replace("return [mean + row", "import os\n    rows[0] or os._exit(1)\n    return [mean + row")
     container = start(containers, mortal)
@@ -144,7 +125,6 @@ def test_beyond_a_few_the_least_recently_used_is_stopped_and_comes_back(containe
     assert first.invoke(b"1", "text/csv", "").body == b"2.0"
 
 
-@both_ways
 def test_a_process_gets_no_credentials(containers, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     script = INFERENCE.replace(
