@@ -37,7 +37,8 @@ browser: install ## Chromium and axe-core from npm, below .browser/, for the tes
 	@$(BIN)/python -m tests.browser
 
 slow: install browser ## the slow ones: long replays, full sizes, every image
-	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
+	@# Only the files that have one: each worker would import all of them, a third of what it takes to begin.
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow $$(grep -rl --include='test_*.py' 'mark\.slow' tests)
 
 faults: install ## every fault at every state and every call; `make slow` walks a sample. Hours; writes build/faults.json
 	$(BIN)/python -m tests.faults
