@@ -10,8 +10,10 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
+import botocore.endpoint
 import botocore.regions
 import botocore.session
+import moto.core.models
 from botocore.client import ClientCreator
 from botocore.endpoint_provider import EndpointProvider
 from botocore.hooks import NodeList, _PrefixTrie
@@ -19,6 +21,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.model import ServiceModel
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.sns.models import Subscription
+from responses import CallbackResponse
 
 from lambdas.adapters import owners
 from offline.speed import dynamodb, s3, transport
@@ -79,6 +82,9 @@ botocore.regions.EndpointProvider = _rules_of
 # No test speaks TLS to AWS.
 _TLS = URLLib3Session()._get_ssl_context()
 URLLib3Session._get_ssl_context = lambda _session: _TLS
+# Each client would look for proxies through the whole environment, and each mock list some 1,300 patterns for `requests`.
+botocore.endpoint.get_environ_proxies = lambda _url: {}
+moto.core.models.CallbackResponse = functools.cache(CallbackResponse)
 
 
 def _copied(node: dict[str, Any]) -> dict[str, Any]:
