@@ -39,6 +39,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a case by the beginning of a long text: one of 8 MB went to the other process with each of its reports."""
+    return ascii(val[:60]) if isinstance(val, str | bytes) and len(val) > 1000 else None
+
+
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 # What a user keeps beside models/ changes no test.
 owners.DIRECTORY = example_models().parent
