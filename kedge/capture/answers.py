@@ -228,11 +228,11 @@ def _of_classes(
         many, classes = [*many.values()], [*many]
     values, known = [_unwrapped(value) for value in many], config.labels.classes
     names = list(known) if classes is None else classes
-    places = [next((i for i, name in enumerate(names) if _is_class(name, one)), len(names)) for one in known]
-    whole = len(values) == len(known) == len(names) and max(places) < len(names)
+    whole = len(values) == len(known) == len(names)
     if config.problem != "regression" and whole and all(is_number(value) for value in values):
         numbers = [float(value) for value in values]
-        if min(numbers) >= 0 and abs(sum(numbers) - 1) <= SUM_TOLERANCE:
+        places = [next((i for i, name in enumerate(names) if _is_class(name, one)), len(names)) for one in known]
+        if max(places) < len(names) and min(numbers) >= 0 and abs(sum(numbers) - 1) <= SUM_TOLERANCE:
             return [values[place] for place in places]
     if required:
         raise UnreadableRecordError(reason=f"{ANSWER} has a list or an object where one value belongs")

@@ -16,6 +16,8 @@ Said = Literal["CSV", "JSON"]
 _MARKUP = re.compile(r"<(!doctype|!--|\?xml|html\b|[a-z][^<>]*>.*</)", re.IGNORECASE | re.DOTALL)
 _LIBSVM = re.compile(r"\S+( \d+:\S+)+\s*(\n|$)")
 _DELIMITERS = ",;\t|"
+# Made once: `json.loads` with other ways to read numbers makes a decoder for each text.
+_AS_WRITTEN = json.JSONDecoder(parse_int=str, parse_float=str)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
 
 
@@ -153,7 +155,7 @@ def loads(text: str) -> Any:
     >>> loads('[1, 2.50, "a"]')
     ['1', '2.50', 'a']
     """
-    return storable(json.loads(text, parse_int=str, parse_float=str), text)
+    return storable(_AS_WRITTEN.decode(text), text)
 
 
 def storable(found: Any, text: str) -> Any:

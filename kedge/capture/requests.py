@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kedge.capture.formats import Payload
@@ -89,17 +89,32 @@ def features_of(row: Any, config: ModelConfig) -> list[str | None]:
     ------
     UnreadableRecordError
     """
-    names = config.feature_names
     if isinstance(row, dict):
+        names = config.feature_names
         absent = [name for name in names if name not in row]
         if absent:
             raise UnreadableRecordError(reason=f"no {', '.join(absent)} in the input")
         values = [row[name] for name in names]
     else:
         values = row if isinstance(row, list) else [row]
-    if len(values) != len(names):
-        raise UnreadableRecordError(reason=f"{len(values)} values came in, the YAML names {len(names)} features")
+    if len(values) != (wanted := len(config.features)):
+        raise UnreadableRecordError(reason=f"{len(values)} values came in, the YAML names {wanted} features")
+    if are_texts(values):
+        return values
     return [_value(value, feature.kind) for value, feature in zip(values, config.features, strict=True)]
+
+
+def are_texts(values: Iterable[Any]) -> bool:
+    """Whether all values are texts, and none could be a list or an object that was written as text.
+
+    >>> are_texts(["1.5", "sea"]), are_texts(["1.5", None]), are_texts(["[1]"])
+    (True, False, False)
+    """
+    try:
+        joined = "".join(values)
+    except TypeError:
+        return False
+    return "[" not in joined and "{" not in joined
 
 
 def _rows_of(document: Any, names: Sequence[str]) -> list[Any]:
@@ -115,8 +130,10 @@ def _rows_of(document: Any, names: Sequence[str]) -> list[Any]:
 
 def _by_name(document: dict[str, Any], names: Sequence[str]) -> list[Any] | None:
     """`{"age": 41, "plan": "gold"}`, or the same as columns: a feature may be called like a wrapper."""
-    if not names or any(name not in document for name in names):
+    if not names or not all(map(document.__contains__, names)):
         return None
+    if not isinstance(document[names[0]], list | dict):
+        return [document]
     columns = _as_columns({name: document[name] for name in names})
     return [document] if columns is None else columns
 
