@@ -1,19 +1,24 @@
-"""Many plain records at once: one row in CSV, one answer in CSV, in BASE64 or not, read by Arrow in one go."""
+"""Many plain records at once: a row in CSV or as an object of JSON, its answer, in BASE64 or not, read by Arrow in one go."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
-from numpy.typing import NDArray
 
-from kedge.capture.texts import ANSWER, GZIP_MARK, INPUT, decoded_text
+from kedge.arrays import Bools, Ints
+from kedge.capture.answers import answer_rows
+from kedge.capture.formats import Said, Text, loads, read_payload, said_by_header
+from kedge.capture.payloads import payload_width, row_suffixes, rows_and_answers
+from kedge.capture.requests import are_texts, features_of, request_rows
+from kedge.capture.texts import ANSWER, BOM, GZIP_MARK, INPUT, decoded_text
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableRecordError
 
@@ -35,18 +40,26 @@ _ODD = r'["\r\n\x00\x{feff}\[{;\t|]|^\s*<'
 _NO_ANSWER = r"(^|,)\s*[\[{<]"
 # Where no header says CSV, an answer of words is looked at by itself, as libsvm is.
 _NUMBERS, _LIBSVM = r"^[-+]?[0-9][-+0-9.eE,]*$", " [0-9]+:"
+# One number as JSON writes it, and nothing else but names and brackets around it: 0.5, [[0.5]], {"predictions": [0.5]}.
+_LONE = (
+    r'^(?P<before>(?:[\[{\s]|"[^"\\]*"\s*:)*)'
+    r"(?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
+    r"(?P<behind>[\]}\s]*)$"
+)
+# What is around a number is understood once for all numbers, from these.
+_PROBES = ("0", "1", "0.75", "-3e2")
 
 
-def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.bool_], list[Any]] | None:
-    """Read the plain records among these lines, or None where one of them is not even JSON of the usual types.
+def block_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[Ints, list[Any]] | None:
+    """Read the sound records among these lines, or None where one of them is not even JSON of the usual types.
 
     Returns
     -------
-    tuple of ndarray of bool, shape (n_lines,), and list of Array
-        Which lines are read, and `row_id, event_id, time, features..., prediction, probabilities..., context...` of those.
+    tuple of ndarray of int, shape (n_rows,), and list of Array
+        The line of each row, and `row_id, event_id, time, features..., prediction, probabilities..., context...`. Lines
+        that are broken or odd have no row.
     """
-    field = _place(config)
-    if field is None:
+    if config.capture.mode != "InputAndOutput":
         return None
     content = b"\n".join(lines)
     try:
@@ -58,16 +71,14 @@ def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.
         if table.num_rows != len(lines):
             return None
         alone = np.array([bool(config.context) and _ATTRIBUTES in line for line in lines], bool)
-        return _read(table, field, config, alone)
+        return _read(table, config, alone)
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
 
 
 def _place(config: ModelConfig) -> int | None:
-    """Where the answer stands in a line of CSV; None where the YAML says that rows or answers are not plain."""
+    """Where the answer stands in a line of CSV; None where the YAML says that rows or answers of CSV are not plain."""
     described = config.endpoint
-    if config.capture.mode != "InputAndOutput":
-        return None
     if described.features_attribute or described.has_answer_path or described.header or described.excluded_places:
         return None
     by_places = described.answer_places != (None, None)
@@ -76,40 +87,144 @@ def _place(config: ModelConfig) -> int | None:
     return config.answer_place
 
 
-def _read(
-    table: pa.Table, field: int, config: ModelConfig, alone: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], list[Any]]:
+def _read(table: pa.Table, config: ModelConfig, alone: Bools) -> tuple[Ints, list[Any]]:
     capture, metadata = table.column(0).combine_chunks(), table.column(1).combine_chunks()
-    (data, data_said), (answer, answer_said) = (_text(pc.struct_field(capture, name)) for name in (INPUT, ANSWER))
+    request, answer = (_side(pc.struct_field(capture, name)) for name in (INPUT, ANSWER))
+    whole = _are_whole(metadata) & ~alone
+    number = _lone_numbers(answer, config)
+    is_csv = whole & _are_csv(request, answer, number, config)
+    places, suffixes, rows = _others(whole & ~is_csv, request, answer, number, config)
+    columns = _csv_rows(request.text.filter(pa.array(is_csv)), answer.text, number, is_csv, config)
+    found = np.concatenate([np.flatnonzero(is_csv), places])
+    order = np.argsort(found, kind="stable")
+    if rows:
+        others = (pa.array(column, pa.string()) for column in zip(*rows, strict=True))
+        columns = [pa.concat_arrays(both).take(pa.array(order)) for both in zip(columns, others, strict=True)]
+    metadata = metadata.take(pa.array(found[order]))
+    event, name, moment = (pc.struct_field(metadata, part) for part in ("eventId", "inferenceId", "inferenceTime"))
+    row_id = pc.coalesce(name, event)
+    if any(suffixes):
+        behind = pa.array([*[""] * int(is_csv.sum()), *suffixes], pa.string())
+        row_id = pc.binary_join_element_wise(row_id, behind.take(pa.array(order)), "")
+    # A time that Arrow cannot read makes the whole block be read record by record.
+    time = moment.cast(pa.timestamp("us", "UTC"))
+    context = [pa.nulls(len(metadata), pa.string()) for _ in config.context]
+    return found[order], [row_id, event, time, *columns, *context]
+
+
+def _are_whole(metadata: Any) -> Bools:
+    """Which records have their identifiers and a time."""
     event = pc.struct_field(metadata, "eventId")
-    plain = pc.equal(pc.count_substring(data, ","), len(config.features) - 1)
-    for condition in (
-        pc.or_(data_said, pc.invert(pc.match_substring_regex(data, _LIBSVM))),
-        pc.or_(answer_said, pc.match_substring_regex(answer, _NUMBERS)),
-        pc.greater_equal(pc.count_substring(answer, ","), field + len(config.prediction.probabilities)),
-        pc.invert(pc.match_substring_regex(data, _ODD)),
-        pc.invert(pc.match_substring_regex(answer, _ODD)),
-        pc.invert(pc.match_substring_regex(answer, _NO_ANSWER)),
-        *_no_list_of_classes(answer, config),
-        # A header line that came alone is no row.
-        pc.invert(pc.match_substring_regex(data, _names(config.feature_names))),
-        pc.greater(pc.utf8_length(data), 0),
-        pc.greater(pc.utf8_length(answer), 0),
+    return _all(
         pc.greater(pc.utf8_length(event), 0),
         pc.is_valid(pc.struct_field(metadata, "inferenceTime")),
         pc.not_equal(pc.fill_null(pc.struct_field(metadata, "inferenceId"), "-"), ""),
-    ):
-        plain = pc.and_(plain, condition)
-    plain = pc.and_(pc.fill_null(plain, False), pa.array(~alone))
-    data, answer, metadata = data.filter(plain), answer.filter(plain), metadata.filter(plain)
-    event, name, moment = (pc.struct_field(metadata, part) for part in ("eventId", "inferenceId", "inferenceTime"))
-    row_id = pc.coalesce(name, event)
-    # A time that Arrow cannot read makes the whole block be read record by record.
-    time = moment.cast(pa.timestamp("us", "UTC"))
-    parts = pc.split_pattern(answer, ",")
-    answers = [pc.list_element(parts, field + place) for place in range(len(config.answer_columns))]
-    context = [pa.nulls(len(data), pa.string()) for _ in config.context]
-    return plain.to_numpy(zero_copy_only=False), [row_id, event, time, *_csv_columns(data, config), *answers, *context]
+    )
+
+
+def _all(*conditions: Any) -> Bools:
+    found = pc.fill_null(functools.reduce(pc.and_kleene, conditions), False)
+    return np.array(found.to_numpy(zero_copy_only=False))
+
+
+def _are_csv(request: _Side, answer: _Side, number: Any, config: ModelConfig) -> Bools:
+    """Which records are one row of CSV, answered by a number alone or by CSV."""
+    field, data = _place(config), request.text
+    if field is None:
+        return np.zeros(len(data), bool)
+    rows = _all(
+        request.may_be_csv,
+        pc.equal(pc.count_substring(data, ","), len(config.features) - 1),
+        pc.or_(_said_csv(request), pc.invert(pc.match_substring_regex(data, _LIBSVM))),
+        pc.invert(pc.match_substring_regex(data, _ODD)),
+        # A header line that came alone is no row.
+        pc.invert(pc.match_substring_regex(data, _names(config.feature_names))),
+        pc.greater(pc.utf8_length(data), 0),
+    )
+    text = answer.text
+    listed = _all(
+        answer.may_be_csv,
+        pc.or_(_said_csv(answer), pc.match_substring_regex(text, _NUMBERS)),
+        pc.greater_equal(pc.count_substring(text, ","), field + len(config.prediction.probabilities)),
+        pc.invert(pc.match_substring_regex(text, _ODD)),
+        pc.invert(pc.match_substring_regex(text, _NO_ANSWER)),
+        *_no_list_of_classes(text, config),
+        pc.greater(pc.utf8_length(text), 0),
+    )
+    return rows & (listed | _all(pc.is_valid(number)))
+
+
+def _others(
+    chosen: Bools, request: _Side, answer: _Side, number: Any, config: ModelConfig
+) -> tuple[Ints, list[str], list[list[str | None]]]:
+    """The chosen records one by one: of each row its place, what stands behind its id, and `features..., prediction, probabilities...`."""
+    nothing, names, width = [None] * len(config.prediction.probabilities), config.feature_names, payload_width(config)
+    where = np.flatnonzero(chosen & _all(pc.is_valid(request.text), pc.is_valid(answer.text)))
+    texts, came, alone = (column.take(pa.array(where)).to_pylist() for column in (request.text, answer.text, number))
+    places: list[int] = []
+    suffixes: list[str] = []
+    rows: list[list[str | None]] = []
+    for place, text, said, lone in zip(where.tolist(), texts, came, alone, strict=True):
+        asked = Text(text.removeprefix(BOM), request.said[place], INPUT, width)
+        row = _lone_row(asked, config, names) if lone is not None else None
+        try:
+            answered = Text(said.removeprefix(BOM), answer.said[place], ANSWER)
+            found = [[*row, lone, *nothing]] if row is not None else rows_and_answers(asked, answered, config)
+        except UnreadableRecordError:
+            # It is read once more by itself, and kept aside with its reason.
+            continue
+        places += [place] * len(found)
+        suffixes += row_suffixes(len(found))
+        rows += found
+    return np.array(places, np.int64), suffixes, rows
+
+
+def _lone_numbers(answer: _Side, config: ModelConfig) -> Any:
+    """The numbers that answers to one row are; null where an answer is something else, or its shape is not known."""
+    parts = pc.extract_regex(answer.text, _LONE)
+    before, number, behind = (pc.struct_field(parts, name) for name in ("before", "number", "behind"))
+    shapes = list(zip(before.to_pylist(), behind.to_pylist(), answer.said, strict=True))
+    known = {shape: _is_its_number(*shape, config) for shape in {*shapes}}
+    return pc.if_else(pa.array([known[shape] for shape in shapes], pa.bool_()), number, None)
+
+
+def _is_its_number(before: str | None, behind: str | None, said: Said | None, config: ModelConfig) -> bool:
+    """Whether an answer of this shape is the number in it, whatever number that is."""
+    if before is None:
+        return False
+    nothing = [None] * len(config.prediction.probabilities)
+    try:
+        return all(
+            answer_rows(read_payload(Text(f"{before}{probe}{behind}", said, ANSWER)), 1, config) == [[probe, *nothing]]
+            for probe in _PROBES
+        )
+    except UnreadableRecordError:
+        return False
+
+
+def _lone_row(request: Text, config: ModelConfig, names: Sequence[str]) -> list[str | None] | None:
+    """The features of a request of one row, as text; None where it is anything else, or broken."""
+    try:
+        if request.text.startswith("{") and config.endpoint.features_attribute is None:
+            row = loads(request.text)
+            values = [row.get(name, row) for name in names]
+            if are_texts(values):
+                return values
+        rows = request_rows(read_payload(request), config)
+        return features_of(rows[0], config) if len(rows) == 1 else None
+    except (ValueError, RecursionError, UnreadableRecordError):
+        return None
+
+
+def _csv_rows(data: Any, text: Any, number: Any, chosen: Bools, config: ModelConfig) -> list[Any]:
+    """`features..., prediction, probabilities...` of the chosen records, which are rows of CSV."""
+    text, number = text.filter(pa.array(chosen)), number.filter(pa.array(chosen))
+    beside = range(1, len(config.answer_columns))
+    # An answer that is one number has no more values.
+    listed = pc.if_else(pc.is_valid(number), None, text)
+    parts, first = pc.split_pattern(listed, ","), _place(config) or 0
+    answers = [pc.coalesce(number, pc.list_element(parts, first)), *(pc.list_element(parts, first + n) for n in beside)]
+    return [*_csv_columns(data, config), *answers]
 
 
 def _no_list_of_classes(answer: Any, config: ModelConfig) -> list[Any]:
@@ -125,19 +240,29 @@ def _names(names: Sequence[str]) -> str:
     return rf"^\s*(?:{'|'.join(map(re.escape, names))})\s*(?:,|$)"
 
 
-def _text(side: Any) -> tuple[Any, Any]:
-    """The text of one side, null where it is not plain, and whether its header says that it is CSV."""
+class _Side(NamedTuple):
+    """One side of many records: its text, null where it is none or zipped; what its header says; and whether it may be plain CSV."""
+
+    text: Any
+    said: list[Said | None]
+    may_be_csv: Any
+
+
+def _side(side: Any) -> _Side:
     data, encoding, kind = (pc.struct_field(side, name) for name in ("data", "encoding", "observedContentType"))
-    kind = pc.list_element(pc.split_pattern(pc.fill_null(kind, ""), ";", max_splits=1), 0)
-    by_json = pc.match_substring(kind, "json", ignore_case=True)
-    mine = pc.and_not(pc.fill_null(pc.is_in(encoding, pa.array(["CSV", "BASE64"])), False), by_json)
-    data = pc.if_else(mine, data, None)
+    data = pc.if_else(pc.is_in(encoding, pa.array(["CSV", "JSON", "BASE64"])), data, None)
     in_base64 = pc.fill_null(pc.equal(encoding, "BASE64"), False)
     if pc.any(in_base64).as_py():
         data = pc.replace_with_mask(data, in_base64, pa.array(map(_decoded, data.filter(in_base64)), pa.string()))
-    bare = pc.and_not(pc.equal(pc.utf8_trim_whitespace(kind), ""), in_base64)
-    said = pc.or_(pc.match_substring(kind, "csv", ignore_case=True), bare)
-    return pc.utf8_rtrim(data, "\n"), said
+    headers = list(zip(kind.to_pylist(), encoding.to_pylist(), strict=True))
+    said = {header: said_by_header(header[0], header[1] or "") for header in {*headers}}
+    may_be = {h: h[1] in ("CSV", "BASE64") and "json" not in (h[0] or "").partition(";")[0].lower() for h in said}
+    may_be_csv = pa.array([may_be[header] for header in headers], pa.bool_())
+    return _Side(pc.utf8_rtrim(data, "\n"), [said[header] for header in headers], may_be_csv)
+
+
+def _said_csv(side: _Side) -> Any:
+    return pa.array([said == "CSV" for said in side.said], pa.bool_())
 
 
 def _decoded(data: Any) -> str | None:

@@ -9,9 +9,9 @@ from typing import Any
 from kedge.capture.answer_layouts import any_answers, count_answers
 from kedge.capture.answers import answer_rows
 from kedge.capture.attributes import attributes_of, context_values
-from kedge.capture.formats import Payload, Text, read_payload, said_by_header, storable
+from kedge.capture.formats import Text, read_payload, said_by_header, storable
 from kedge.capture.requests import any_rows, features_of, looks_like_names, request_rows
-from kedge.capture.texts import ANSWER, INPUT, decoded_text
+from kedge.capture.texts import ANSWER, BOM, INPUT, decoded_text
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableRecordError
 
@@ -30,24 +30,32 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
         name = _identifier(metadata, "inferenceId")
     time = _time(metadata.get("inferenceTime"))
     if not config.capture.has_answers:
-        inputs, answers = _rows_alone(capture, config)
+        rows = _rows_alone(capture, config)
     elif not config.capture.has_requests:
-        inputs, answers = _answers_alone(capture, config)
+        # Each is a row without a feature.
+        came = read_payload(_text(capture, ANSWER))
+        rows = answer_rows(came, count_answers(came, config), config)
     else:
-        inputs, answers = _rows_and_answers(capture, config)
-    several = len(inputs) > 1
+        rows = rows_and_answers(_text(capture, INPUT, payload_width(config)), _text(capture, ANSWER), config)
     context = context_values(attributes_of(metadata), config.context) if config.context else []
+    suffixes = row_suffixes(len(rows))
     return [
-        [
-            f"{name or event}/{i}" if several else name or event,
-            event,
-            time,
-            *features_of(given, config),
-            *answer,
-            *context,
-        ]
-        for i, (given, answer) in enumerate(zip(inputs, answers, strict=True))
+        [f"{name or event}{suffix}", event, time, *row, *context] for suffix, row in zip(suffixes, rows, strict=True)
     ]
+
+
+def row_suffixes(rows: int) -> list[str]:
+    """What stands behind a request's id in the ids of its rows: nothing where it has one.
+
+    >>> row_suffixes(1), row_suffixes(2)
+    ([''], ['/0', '/1'])
+    """
+    return [f"/{i}" for i in range(rows)] if rows > 1 else [""] * rows
+
+
+def payload_width(config: ModelConfig) -> int:
+    """How many values a row of a request has."""
+    return len(config.features) + len(config.endpoint.excluded_places)
 
 
 def input_rows(line: bytes, features_attribute: str | None = None) -> list[Any]:
@@ -61,33 +69,32 @@ def input_rows(line: bytes, features_attribute: str | None = None) -> list[Any]:
     UnreadableRecordError
     """
     capture, _ = _parts(line)
-    return any_rows(_payload(capture, INPUT), features_attribute)
+    return any_rows(read_payload(_text(capture, INPUT)), features_attribute)
 
 
-def _rows_and_answers(capture: dict[str, Any], config: ModelConfig) -> tuple[list[Any], list[list[str | None]]]:
-    """The rows of the request, and an answer for each."""
-    inputs = request_rows(_payload(capture, INPUT, len(config.features) + len(config.endpoint.excluded_places)), config)
-    came = _payload(capture, ANSWER)
+def rows_and_answers(request: Text, answer: Text, config: ModelConfig) -> list[list[str | None]]:
+    """`[features..., prediction, probabilities...]` of each row of a request and its answer, as text.
+
+    Raises
+    ------
+    UnreadableRecordError
+    """
+    inputs, came = request_rows(read_payload(request), config), read_payload(answer)
     try:
-        return inputs, answer_rows(came, len(inputs), config)
+        answers = answer_rows(came, len(inputs), config)
     except UnreadableRecordError:
         if not looks_like_names(inputs, config):
             raise
-        return inputs[1:], answer_rows(came, len(inputs) - 1, config)
+        inputs, answers = inputs[1:], answer_rows(came, len(inputs) - 1, config)
+    return [[*features_of(given, config), *answer] for given, answer in zip(inputs, answers, strict=True)]
 
 
-def _rows_alone(capture: dict[str, Any], config: ModelConfig) -> tuple[list[Any], list[list[str | None]]]:
+def _rows_alone(capture: dict[str, Any], config: ModelConfig) -> list[list[str | None]]:
     """The rows of a request whose answer was not captured."""
-    inputs = request_rows(_payload(capture, INPUT, len(config.features) + len(config.endpoint.excluded_places)), config)
+    inputs = request_rows(read_payload(_text(capture, INPUT, payload_width(config))), config)
     inputs = inputs[1:] if looks_like_names(inputs, config) else inputs
-    return inputs, [[None] * len(config.answer_columns) for _ in inputs]
-
-
-def _answers_alone(capture: dict[str, Any], config: ModelConfig) -> tuple[list[Any], list[list[str | None]]]:
-    """The answers to a request that was not captured: each is a row without a feature."""
-    came = _payload(capture, ANSWER)
-    answers = answer_rows(came, count_answers(came, config), config)
-    return [[] for _ in answers], answers
+    nothing = [None] * len(config.answer_columns)
+    return [[*features_of(given, config), *nothing] for given in inputs]
 
 
 def answered_rows(line: bytes, attribute: str | int | None = None) -> list[Any]:
@@ -101,7 +108,7 @@ def answered_rows(line: bytes, attribute: str | int | None = None) -> list[Any]:
     UnreadableRecordError
     """
     capture, _ = _parts(line)
-    return any_answers(_payload(capture, ANSWER), attribute)
+    return any_answers(read_payload(_text(capture, ANSWER)), attribute)
 
 
 def _parts(line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -136,8 +143,8 @@ def _time(text: Any) -> datetime:
         raise UnreadableRecordError(reason="inferenceTime is not a time") from error
 
 
-def _payload(capture: dict[str, Any], side: str, width: int | None = None) -> Payload:
-    """What one side holds.
+def _text(capture: dict[str, Any], side: str, width: int | None = None) -> Text:
+    """What one side holds, before it is read.
 
     The content decides, not its header: containers answer JSON as `text/html`, and the capture stores in BASE64 what its
     config does not list. The header only settles what may be both.
@@ -148,5 +155,5 @@ def _payload(capture: dict[str, Any], side: str, width: int | None = None) -> Pa
     encoding = block.get("encoding", "BASE64")
     if encoding not in ("CSV", "JSON", "BASE64"):
         raise UnreadableRecordError(reason=f"{side} is in an encoding that is neither CSV nor JSON nor BASE64")
-    text = (decoded_text(block["data"], side) if encoding == "BASE64" else block["data"]).removeprefix("\ufeff")
-    return read_payload(Text(text, said_by_header(block.get("observedContentType"), encoding), side, width))
+    text = (decoded_text(block["data"], side) if encoding == "BASE64" else block["data"]).removeprefix(BOM)
+    return Text(text, said_by_header(block.get("observedContentType"), encoding), side, width)

@@ -190,24 +190,24 @@ def _hour_of(key: str) -> int | None:
 
 
 def _parse_block(lines: list[_Line], config: ModelConfig) -> tuple[list[pa.Table], list[Quarantined]]:
-    """Plain records by Arrow, the others one by one; a block that Arrow refuses in halves."""
-    plain_rows = source_of(config).plain
-    if plain_rows is None or len(lines) < _BLOCK_LINES_MIN:
+    """Sound records together, the others one by one; a block that Arrow refuses in halves."""
+    block_rows = source_of(config).block
+    if block_rows is None or len(lines) < _BLOCK_LINES_MIN:
         places, table, broken = _parse_lines(lines, range(len(lines)), config)
         return [table], broken
-    found = plain_rows([line.text for line in lines], config)
+    found = block_rows([line.text for line in lines], config)
     if found is None:
         middle = len(lines) // 2
         halves = [_parse_block(half, config) for half in (lines[:middle], lines[middle:])]
         return halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]
-    is_plain, columns = found
-    plain = np.flatnonzero(is_plain)
-    hours = [lines[i].hour for i in plain]
+    read, columns = found
+    hours = [lines[i].hour for i in read]
     fast = pa.table([*columns[:3], _hours(hours, columns[2]), *columns[3:]], _schema(config))
-    if len(plain) == len(lines):
+    left = np.setdiff1d(np.arange(len(lines)), read)
+    if not len(left):
         return [fast], []
-    places, slow, broken = _parse_lines(lines, np.flatnonzero(~is_plain).tolist(), config)
-    order = np.argsort(np.concatenate([plain, places]), kind="stable")
+    places, slow, broken = _parse_lines(lines, left.tolist(), config)
+    order = np.argsort(np.concatenate([read, places]), kind="stable")
     return [pa.concat_tables([fast, slow]).take(pa.array(order))], broken
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from kedge.capture.blocks import plain_rows
+from kedge.capture.blocks import block_rows
 from kedge.capture.log.records import log_rows
 from kedge.capture.payloads import record_rows
 from kedge.config.model import ModelConfig
@@ -43,8 +43,8 @@ class Source:
         variants has one, named "".
     rows : callable
         One line as rows, each `[row_id, event_id, time, features..., prediction, probabilities..., context...]`.
-    plain : callable or None
-        Reads the plain ones among many lines at once, where that is known to be worth it.
+    block : callable or None
+        Reads the sound ones among many lines at once, where that is known to be worth it.
     extension : str
         What the names of its objects end in; what they hold is told by their content.
     arrival_days : int or None
@@ -56,7 +56,7 @@ class Source:
 
     roots: Callable[[ModelConfig], Mapping[str, str]]
     rows: Callable[[bytes, ModelConfig], list[list[Any]]]
-    plain: Callable[[Sequence[bytes], ModelConfig], Any] | None = None
+    block: Callable[[Sequence[bytes], ModelConfig], Any] | None = None
     extension: str = ""
     arrival_days: int | None = None
     by_manifest: bool = False
@@ -102,8 +102,8 @@ class Source:
 
 
 SOURCES: Mapping[SourceName, Source] = {
-    "endpoint": Source(_roots_of_endpoint, record_rows, plain_rows, extension=".jsonl"),
-    "batch_transform": Source(_roots_of_jobs, record_rows, plain_rows, by_manifest=True),
+    "endpoint": Source(_roots_of_endpoint, record_rows, block_rows, extension=".jsonl"),
+    "batch_transform": Source(_roots_of_jobs, record_rows, block_rows, by_manifest=True),
     "log": Source(_roots_of_log, log_rows, arrival_days=2),
 }
 

@@ -9,6 +9,8 @@ import zlib
 from kedge.errors import UnreadableRecordError
 
 INPUT, ANSWER = "endpointInput", "endpointOutput"
+# What some programs begin a text with, and what is no part of it.
+BOM = "\ufeff"
 _BINARY = {
     b"\x93NUMPY": "a NumPy array", b"\n#\xd7\xce": "RecordIO protobuf", b"PK\x03\x04": "a zip archive, as npz is",
     b"PAR1": "Parquet", b"\x80": "a pickle or another binary format",

@@ -78,7 +78,7 @@ def runs_of(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> It
     profiles, judgements = RUNS_A_MONTH[cadence.profile], RUNS_A_MONTH[cadence.judge]
     profiling = _profiling(cadence.profile, traffic)
     if config.endpoint.content_type == "application/json":
-        # Rows of JSON are read one by one, those of CSV together.
+        # JSON takes longer to be read than CSV.
         profiling["json_rows"] = profiling["rows"]
     yield Runs("profile_logs", profiles, profiling)
     days = DAYS_OF_A_RUN[cadence.judge]
