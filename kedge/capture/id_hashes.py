@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from kedge.arrays import Bools, Hashes, Ints
 
 HASH_BYTES = 8
+# Texts of Python are several times as large as those of Arrow: so many are held at a time.
+_HASHED_AT_ONCE = 65_536
 
 
 def hash_ids(ids: Any) -> Hashes:
@@ -21,8 +23,12 @@ def hash_ids(ids: Any) -> Hashes:
     >>> hash_ids(pa.array(["a", "b", "a"])).tolist() == [*hash_ids(pa.array(["a", "b"])).tolist(), hash_ids(pa.array(["a"]))[0]]
     True
     """
-    digests = (blake2b(text.encode(), digest_size=HASH_BYTES).digest() for text in ids.to_pylist())
-    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
+    found = np.empty(len(ids), np.uint64)
+    for start in range(0, len(ids), _HASHED_AT_ONCE):
+        texts = ids.slice(start, _HASHED_AT_ONCE).to_pylist()
+        digests = b"".join([blake2b(text.encode(), digest_size=HASH_BYTES).digest() for text in texts])
+        found[start : start + len(texts)] = np.frombuffer(digests, "<u8")
+    return found
 
 
 def in_sample(hashes: Hashes, percentages: Ints | int) -> Bools:
@@ -86,12 +92,12 @@ class WaitingIds:
         if len(shared):
             self._odd.append(shared)
             ids = texts()
-            self._counted.append(ids.filter(pa.array(_stand_in(hash_ids(ids), shared))))
+            self._counted.append(ids.filter(pa.array(stand_in(hash_ids(ids), shared))))
 
     def new(self, ids: Any, hashes: Hashes) -> Bools:
         """Which rows of the next batch are the first with their id; from now on these are counted too."""
         found, odd = np.ones(len(ids), bool), np.unique(np.concatenate(self._odd))
-        places = np.flatnonzero(_stand_in(hashes, odd))
+        places = np.flatnonzero(stand_in(hashes, odd))
         if len(places):
             asked = ids.take(pa.array(places))
             seen = pa.chunked_array(self._counted, pa.string())
@@ -115,10 +121,15 @@ def first_of_each(ids: Any) -> Bools:
 def in_both(some: Hashes, others: Hashes) -> Hashes:
     """Hashes that stand in both, each sorted: the fewer are looked up among the more."""
     few, many = sorted((some, others), key=len)
-    return np.unique(few[_stand_in(few, many)])
+    return np.unique(few[stand_in(few, many)])
 
 
-def _stand_in(hashes: Hashes, known: Hashes) -> Bools:
+def stand_in(hashes: Hashes, known: Hashes) -> Bools:
+    """Which hashes are among those that are known, sorted.
+
+    >>> stand_in(np.array([9, 1, 3], np.uint64), np.array([1, 2, 9], np.uint64)).tolist()
+    [True, True, False]
+    """
     if not len(known):
         return np.zeros(len(hashes), bool)
     places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)

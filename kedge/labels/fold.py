@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kedge.arrays import Hashes
+from kedge.capture.id_hashes import hash_ids, stand_in
 from kedge.columns.ages import as_timestamps
 from kedge.comparisons import counted
 from kedge.config.id_times import id_time_pattern
@@ -124,6 +126,25 @@ def last_collected(labels: pa.Table) -> pa.Table:
     order = np.lexsort((places, collected, codes))
     last = np.append(codes[order][1:] != codes[order][:-1], True)
     return labels.take(pa.array(order[last]))
+
+
+def each_once(labels: pa.Table, hashes: Hashes) -> tuple[pa.Table, Hashes]:
+    """Each id's last collected label, with the hash of its id; those of ids that come once stand first.
+
+    Millions of ids are put in order by their hashes, and only those of one hash are compared as texts.
+
+    >>> labels = pa.table({"kedge_row_id": ["a", "b", "a"], "label": ["1", "0", "0"],
+    ...                    "kedge_collected": [2, 1, 1], "kedge_source": ["k"] * 3})
+    >>> each_once(labels, hash_ids(labels.column("kedge_row_id")))[0].column("label").to_pylist()
+    ['0', '1']
+    """
+    ordered = np.sort(hashes)
+    again = stand_in(hashes, np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
+    if not again.any():
+        return labels, hashes
+    last = last_collected(labels.filter(pa.array(again)))
+    once = labels.filter(pa.array(~again))
+    return pa.concat_tables([once, last]), np.concatenate([hashes[~again], hash_ids(last.column(ROW_ID))])
 
 
 def merge_labels(known: pa.Table, new: pa.Table) -> pa.Table:

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kedge.arrays import Bools
+from kedge.capture.id_hashes import hash_ids
 from kedge.capture.lines import LINE_BYTES_MAX, Block, blocks
 from kedge.config.model import ModelConfig
 from kedge.errors import DayContendedError
@@ -20,6 +22,7 @@ from kedge.labels.fold import (
     REACHED,
     SEARCHED,
     FoldReport,
+    each_once,
     in_schema,
     label_schema,
     last_collected,
@@ -44,8 +47,12 @@ LISTED_DAYS = 7
 # How far before its collection a label's row is looked for: twice the label horizon, but a quarter at least, because the horizon is
 # what most labels need, and a year and a month at most.
 SEARCH_DAYS_MIN, SEARCH_DAYS_MAX = 92, 400
-# So much is folded and noted at a time: a backlog makes progress over several runs, in bounded memory.
-BATCH_BYTES = 32 * 1024 * 1024
+# So many labels, and so many bytes of their files, are looked for at once and noted: each time the ids of their days are read. A backlog
+# makes progress over several runs, in bounded memory.
+BATCH_LABELS = 2_000_000
+BATCH_BYTES = 256 * 1024 * 1024
+# Label files are read this much at a time.
+BLOCK_BYTES = 32 * 1024 * 1024
 # An object of labels that wait gets no more of them once it holds this many: each is looked at by itself.
 SLOT_LABELS = 250_000
 # Labels are merged into a day's newest object up to this many; more of them become its next object.
@@ -79,13 +86,47 @@ class LabelPlace:
 
 @dataclass(frozen=True)
 class Batch:
-    """Whole lines of label files, and what of the files has been read with them."""
+    """The labels of whole lines of label files, and what of the files has been read with them."""
 
-    pieces: tuple[tuple[str, datetime, bytes], ...] = ()
+    labels: tuple[pa.Table, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     partial: Mapping[str, str] = field(default_factory=dict)
     continued: frozenset[str] = frozenset()
     broken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass
+class Reading:
+    """Labels that have been read from one block of lines after the other, the faults of each file, and the byte up to where it was read."""
+
+    labels: list[pa.Table] = field(default_factory=list)
+    broken: dict[str, Counter[str]] = field(default_factory=dict)
+    ends: dict[str, int] = field(default_factory=dict)
+    size: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether these are as many as are looked for at once."""
+        return self.size >= BATCH_BYTES or sum(table.num_rows for table in self.labels) >= BATCH_LABELS
+
+    def take(self, block: Block, place: LabelPlace, collected: Mapping[str, datetime]) -> None:
+        """Read the labels of a block."""
+        labels, fields = place.config.labels, place.config.labels.fields
+        for piece in block.pieces:
+            records = parse_labels(piece.content, fields)
+            self.broken.setdefault(piece.key, Counter()).update(records.broken)
+            dated = waiting_labels(
+                records.table,
+                collected=collected[piece.key],
+                source=piece.key,
+                fields=fields,
+                id_time_format=labels.id_time_format,
+            )
+            self.labels.append(dated)
+        for line in block.long:
+            self.broken.setdefault(line.key, Counter()).update([TOO_LONG])
+        self.ends.update({each.key: each.end for each in (*block.pieces, *block.long)})
+        self.size += block.size
 
 
 @dataclass(frozen=True)
@@ -136,7 +177,8 @@ def fold_labels(
         left[step.slot] = found.waiting
         ledger, etag = note(place, (ledger, etag), folded, step, is_sweep=is_sweep)
         report = replace(report.then(found), is_whole=found.is_whole and step.is_enough)
-        has_worked = bool(step.batch.pieces) or report.days_opened > 0
+        has_worked = bool(step.batch.labels) or report.days_opened > 0
+        del step
         if not found.is_whole or (has_worked and not has_time()):
             break
     return replace(
@@ -178,8 +220,8 @@ def steps(
             if slot in slots:
                 slots.remove(slot)
         waiting = label_days.load_waiting(clients.s3(), place.bucket, slot=slot, **place.which)
-        taken = batch if not batch.pieces or waiting[0].num_rows < SLOT_LABELS else Batch()
-        has_new, is_enough = bool(taken.pieces), is_last and taken is batch and not first
+        taken = batch if not batch.labels or waiting[0].num_rows < SLOT_LABELS else Batch()
+        has_new, is_enough = bool(taken.labels), is_last and taken is batch and not first
         return FoldStep(
             slot,
             waiting,
@@ -194,9 +236,11 @@ def steps(
         taken = None
         while taken is not batch:
             room = next((slot for slot in left if left[slot] < SLOT_LABELS), len(left))
-            found = step([*first, *([] if batch.pieces else again), room][0], batch, is_last=is_last)
+            found = step([*first, *([] if batch.labels else again), room][0], batch, is_last=is_last)
             taken = found.batch
             yield found
+        # The next ones are read before these names would change hands.
+        del batch, taken, found
     while first or again:
         yield step([*first, *again][0], Batch(), is_last=True)
 
@@ -206,14 +250,18 @@ def batches(place: LabelPlace, ledger: LabelLedger, listing: Mapping[str, str]) 
     times = {key: label_files.collected_at(key, place.config.model) for key in ledger.new_files(listing)}
     collected = {key: time for key, time in times.items() if time is not None and time < place.now}
     due = [*collected]
-    opened, begun = dict[str, Stretches](), set[str]()
-    for block in blocks(_opened(place, ledger, due, listing, opened), BATCH_BYTES):
-        batch = _batch_of(block, opened, begun, collected)
+    opened, begun, reading = dict[str, Stretches](), set[str](), Reading()
+    for block in blocks(_opened(place, ledger, due, listing, opened), min(BLOCK_BYTES, BATCH_BYTES)):
+        reading.take(block, place, collected)
+        if not reading.is_full:
+            continue
+        batch, reading = _batch_of(reading, opened, begun), Reading()
         is_last = not due and not opened
         yield batch, is_last
+        del batch
         if is_last:
             return
-    yield Batch(files={key: found.etag for key, found in opened.items()}), True
+    yield _batch_of(reading, opened, begun), True
 
 
 def _opened(
@@ -231,18 +279,16 @@ def _opened(
             yield key, found.content
 
 
-def _batch_of(block: Block, opened: dict[str, Stretches], begun: set[str], collected: Mapping[str, datetime]) -> Batch:
-    """What is read with a block; a file that goes on behind it stays among those that are open."""
-    ends = {piece.key: piece.end for piece in block.pieces} | {line.key: line.end for line in block.long}
-    *_, last = opened
-    end = opened[last].start + ends.get(last, 0)
-    partial = {last: f"{opened[last].etag} {end}"} if end < opened[last].size else {}
+def _batch_of(reading: Reading, opened: dict[str, Stretches], begun: set[str]) -> Batch:
+    """What has been read; a file that goes on behind it, the last one, stays among those that are open."""
+    ends = {key: opened[key].start + end for key, end in reading.ends.items()}
+    partial = {key: f"{opened[key].etag} {end}" for key, end in ends.items() if end < opened[key].size}
     batch = Batch(
-        tuple((piece.key, collected[piece.key], piece.content) for piece in block.pieces),
+        tuple(reading.labels),
         {key: found.etag for key, found in opened.items() if key not in partial},
         partial,
         frozenset(key for key, found in opened.items() if found.start or key in begun),
-        {line.key: {TOO_LONG: 1} for line in block.long},
+        {key: dict(found) for key, found in reading.broken.items() if found},
     )
     for key in batch.files:
         del opened[key]
@@ -255,18 +301,18 @@ def fold_step(
 ) -> tuple[FoldedFiles, FoldReport]:
     """Put new labels, and those that wait, where their rows are; a search that is cut is gone on with by the next run."""
     batch, known = step.batch, step.waiting[0]
-    came, broken = read_labels(place, batch)
-    fresh = came.filter(pa.array(may_be_counted(came, place.counted, place.now, limit_days=place.search_days)))
-    rows = last_collected(pa.concat_tables([known, fresh]))
-    before = answers.opened
-    rows = rows if step.is_due else rows.slice(0, 0)
-    found = find_rows(
-        rows, answers.of_day, answers.days_since, now=place.now, limit_days=place.search_days, has_time=has_time
-    )
-    newest = dict[str, int]()
-    for day, which in found.by_day():
-        labels = in_schema(rows.filter(pa.array(which)), label_schema(place.config.labels.fields))
-        newest[day.isoformat()] = fold_day(place, day, labels, objects.get(day.isoformat(), 0))
+    came = pa.concat_tables([waiting_schema(place.config.labels.fields).empty_table(), *batch.labels])
+    fresh = came
+    if place.counted:
+        fresh = came.filter(pa.array(may_be_counted(came, place.counted, place.now, limit_days=place.search_days)))
+    rows = pa.concat_tables([known, fresh]) if step.is_due else known.slice(0, 0)
+    rows, _ = hashed = each_once(rows, hash_ids(rows.column(ROW_ID)))
+    before, limit = answers.opened, place.search_days
+    found = find_rows(hashed, answers.of_day, answers.days_since, now=place.now, limit_days=limit, has_time=has_time)
+    newest = {
+        day.isoformat(): fold_day(place, day, rows, which, objects.get(day.isoformat(), 0))
+        for day, which in found.by_day()
+    }
     waiting, unknown = settle(place, step, with_state(rows, found, place.now), fresh)
     is_whole = step.is_again or found.is_searched
     looked = to_text(place.now) if step.is_due and not found.cut.any() else ""
@@ -274,7 +320,7 @@ def fold_step(
         files=len(batch.files),
         labels=came.num_rows,
         left_out=came.num_rows - fresh.num_rows,
-        broken=sum(sum(each.values()) for each in broken.values()),
+        broken=sum(sum(each.values()) for each in batch.broken.values()),
         days_opened=found.opened,
         objects_opened=answers.opened - before,
         matched=int((~found.nowhere).sum()),
@@ -282,27 +328,22 @@ def fold_step(
         unknown=sum(unknown.values()),
         is_whole=is_whole,
     )
-    files = FoldedFiles(batch.files, broken, unknown, batch.partial, batch.continued, step.slot, waiting, newest)
+    files = FoldedFiles(batch.files, batch.broken, unknown, batch.partial, batch.continued, step.slot, waiting, newest)
     return replace(files, looked=looked if is_whole and waiting else None), report
 
 
-def read_labels(place: LabelPlace, batch: Batch) -> tuple[pa.Table, dict[str, dict[str, int]]]:
-    """The labels of a batch, and how many records of each file are broken, by reason."""
-    labels, fields = place.config.labels, place.config.labels.fields
-    tables, broken = [waiting_schema(fields).empty_table()], {key: dict(found) for key, found in batch.broken.items()}
-    for key, collected, content in batch.pieces:
-        records = parse_labels(content, fields)
-        if records.broken:
-            broken[key] = dict(Counter(broken.get(key, {})) + Counter(records.broken))
-        dated = waiting_labels(
-            records.table, collected=collected, source=key, fields=fields, id_time_format=labels.id_time_format
-        )
-        tables.append(dated)
-    return pa.concat_tables(tables), broken
+def fold_day(place: LabelPlace, day: date, rows: pa.Table, which: Bools, number: int) -> int:
+    """Merge some labels into a day's objects from one on, each as far as it has room; return the number of the last one."""
+    schema, places = label_schema(place.config.labels.fields), np.flatnonzero(which)
+    for start in range(0, len(places), DAY_LABELS):
+        some = np.zeros(len(which), bool)
+        some[places[start : start + DAY_LABELS]] = True
+        number = fold_into(place, day, in_schema(rows.filter(pa.array(some)), schema), number)
+    return number
 
 
-def fold_day(place: LabelPlace, day: date, labels: pa.Table, number: int) -> int:
-    """Merge labels into one of a day's objects, or into the next that has room; return its number.
+def fold_into(place: LabelPlace, day: date, labels: pa.Table, number: int) -> int:
+    """Merge labels into one of a day's objects up to its room, and the rest into the next ones; return the number of the last one.
 
     A run that lost the race merges them into what the winner wrote, and one that died before it noted them finds them there.
     """
@@ -310,19 +351,19 @@ def fold_day(place: LabelPlace, day: date, labels: pa.Table, number: int) -> int
     while losses < ATTEMPTS:
         key = layout.label_day_key(place.config.model, day, number)
         known, etag = label_days.load_object(s3, bucket, key, fields=place.config.labels.fields)
-        there = pc.is_in(labels.column(ROW_ID), value_set=known.column(ROW_ID).combine_chunks())
-        adds = labels.num_rows - pc.sum(there).as_py()
-        is_full = known.num_rows > 0 and known.num_rows + adds > DAY_LABELS
-        # Merging is the dear part: not to learn that there is no room.
-        merged = known if is_full and adds else merge_labels(known, labels)
-        if not adds and merged.equals(known):
-            return number
-        if is_full:
-            number += 1
-        elif label_days.save_object(s3, bucket, key, merged, etag=etag):
-            return number
-        else:
+        there = pc.is_in(labels.column(ROW_ID), value_set=known.column(ROW_ID).combine_chunks()).to_numpy()
+        fits = there | (known.num_rows + np.cumsum(~there) <= DAY_LABELS)
+        merged = merge_labels(known, labels.filter(pa.array(fits))) if fits.any() else known
+        is_new = not merged.equals(known)
+        # A full one stays as it is: what a day's labels cost to write grows with them alone.
+        is_full = is_new and known.num_rows >= DAY_LABELS
+        if is_new and not is_full and not label_days.save_object(s3, bucket, key, merged, etag=etag):
             losses += 1
+            continue
+        labels = labels if is_full else labels.filter(pa.array(~fits))
+        if not labels.num_rows:
+            return number
+        number += 1
     raise DayContendedError(key=key, attempts=ATTEMPTS)
 
 
@@ -338,6 +379,12 @@ def settle(place: LabelPlace, step: FoldStep, looked: pa.Table, fresh: pa.Table)
     """Keep the labels that still wait; return how many, and how many were given up of each file."""
     s3, model, slot, (waiting, etag) = clients.s3(), place.config.model, step.slot, step.waiting
     for _ in range(ATTEMPTS):
+        # Of those that were found only those that wait are of interest here.
+        kept = pc.or_(
+            pc.not_equal(looked.column(STATE), MATCHED),
+            pc.is_in(looked.column(ROW_ID), value_set=waiting.column(ROW_ID).combine_chunks()),
+        )
+        looked = looked.filter(kept)
         # What another run has settled meanwhile waits no longer, whatever became of it here.
         ids = pa.chunked_array([*waiting.column(ROW_ID).chunks, *fresh.column(ROW_ID).chunks], pa.string())
         mine = looked.filter(pc.is_in(looked.column(ROW_ID), value_set=ids))

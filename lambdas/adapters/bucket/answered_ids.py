@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-import numpy as np
-
 from kedge.arrays import Hashes
 from lambdas.adapters.bucket import counted_ids, days
 
@@ -30,10 +28,8 @@ class AnsweredIds:
         """Whether rows of one of those days were left out, because a sample is counted."""
         return any(found.left_out for found in days.origins(self._s3, self._bucket, self._days[day]))
 
-    def of_day(self, day: date, hashes: Hashes) -> Iterator[Any]:
-        """The ids that were answered on one of those days, a part at a time, of those parts that have any of these hashes."""
+    def of_day(self, day: date, hashes: Hashes) -> Iterator[Hashes]:
+        """Those of these hashes, sorted, that are an id's that was answered on one of those days, a part at a time."""
         parts = days.parts_of(self._s3, self._bucket, self._days[day])
-        self.opened += len(self._days[day])
-        for ids, objects in counted_ids.met_ids(self._s3, self._bucket, np.sort(hashes), parts):
-            self.opened += objects
-            yield ids
+        self.opened += len(self._days[day]) + len(parts)
+        return counted_ids.met_hashes(self._s3, self._bucket, hashes, parts)

@@ -36,17 +36,10 @@ def meet_counted(s3: Any, bucket: str, waiting: WaitingIds, parts: Sequence[str]
         waiting.meet(np.sort(hash_ids(texts())) if known is None else known, texts)
 
 
-def met_ids(s3: Any, bucket: str, hashes: Hashes, parts: Sequence[str]) -> Iterator[tuple[Any, int]]:
-    """For each part its ids, none where none of these hashes is among theirs, and how many objects were read for it.
-
-    Parameters
-    ----------
-    hashes : ndarray of uint64
-        Sorted.
-    """
+def met_hashes(s3: Any, bucket: str, hashes: Hashes, parts: Sequence[str]) -> Iterator[Hashes]:
+    """For each part those of these hashes, sorted, that are among its ids'."""
     for known, texts in _each_part(s3, bucket, parts):
-        is_met = known is None or len(in_both(hashes, known)) > 0
-        yield texts() if is_met else pa.array([], pa.string()), (known is not None) + is_met
+        yield in_both(hashes, np.sort(hash_ids(texts())) if known is None else known)
 
 
 def _each_part(s3: Any, bucket: str, parts: Sequence[str]) -> Iterator[tuple[Hashes | None, Callable[[], Any]]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from kedge.capture.id_hashes import hash_ids, in_both
 from kedge.labels.fold import REACHED, SEARCHED, waiting_labels
 from kedge.labels.search import find_rows, given_up
 
@@ -34,8 +35,8 @@ def search(waiting: pa.Table, days_a_run: int) -> tuple[dict[str, int], set[str]
     for _ in range(RUNS_MAX):
         left = iter([True] * (days_a_run - 1))
         said = find_rows(
-            waiting,
-            lambda day, _: [pa.array(DAYS[day])],
+            (waiting, hash_ids(waiting.column("kedge_row_id"))),
+            lambda day, hashes: [in_both(hashes, np.sort(hash_ids(pa.array(DAYS[day]))))],
             lambda first: [day for day in DAYS if day >= first],
             now=NOW,
             limit_days=20,
