@@ -84,8 +84,9 @@ def find_rows(
     Parameters
     ----------
     labels : (Table, ndarray of uint64, shape (n_labels,))
-        The labels as `waiting_schema` says, and the hashes of their ids. A day is found by the hash alone, and a label joins its row by the text: two ids of one hash can only lead a label
-        to a day that lacks its row. Of labels that are held against a billion rows each, that is one in 18 billion.
+        The labels as `waiting_schema` says, each id once, and the hashes of their ids. A day is found by the hash alone, and a label joins
+        its row by the text: two ids of one hash can only lead a label to a day that lacks its row. Of labels that are held against a
+        billion rows each, that is one in 18 billion.
     answered : callable
         Gives those of some hashes, sorted, that are among the ids which were answered on a day, some at a time.
     days_since : callable

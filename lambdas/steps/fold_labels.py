@@ -378,26 +378,30 @@ def with_state(rows: pa.Table, found: Found, now: datetime) -> pa.Table:
 def settle(place: LabelPlace, step: FoldStep, looked: pa.Table, fresh: pa.Table) -> tuple[int, dict[str, int]]:
     """Keep the labels that still wait; return how many, and how many were given up of each file."""
     s3, model, slot, (waiting, etag) = clients.s3(), place.config.model, step.slot, step.waiting
+    settled = looked if step.is_due else still_waiting(waiting)
     for _ in range(ATTEMPTS):
-        # Of those that were found only those that wait are of interest here.
-        kept = pc.or_(
-            pc.not_equal(looked.column(STATE), MATCHED),
-            pc.is_in(looked.column(ROW_ID), value_set=waiting.column(ROW_ID).combine_chunks()),
-        )
-        looked = looked.filter(kept)
+        left = settled.filter(pc.equal(settled.column(STATE), WAITS)).drop_columns([STATE])
+        if left.equals(waiting) or label_days.save_waiting(s3, place.bucket, model, left, etag=etag, slot=slot):
+            return left.num_rows, missed(place, settled.filter(pc.equal(settled.column(STATE), UNKNOWN)))
+        waiting, etag = label_days.load_waiting(s3, place.bucket, slot=slot, **place.which)
         # What another run has settled meanwhile waits no longer, whatever became of it here.
         ids = pa.chunked_array([*waiting.column(ROW_ID).chunks, *fresh.column(ROW_ID).chunks], pa.string())
         mine = looked.filter(pc.is_in(looked.column(ROW_ID), value_set=ids))
-        theirs = waiting.append_column(STATE, pa.repeat(pa.scalar(WAITS, pa.int8()), waiting.num_rows))
-        settled = last_collected(pa.concat_tables([theirs, mine]))
-        left = settled.filter(pc.equal(settled.column(STATE), WAITS)).drop_columns([STATE])
-        if left.equals(waiting) or label_days.save_waiting(s3, place.bucket, model, left, etag=etag, slot=slot):
-            gone = settled.filter(pc.equal(settled.column(STATE), UNKNOWN))
-            missed = surely_counted(gone, place.counted, place.now, limit_days=place.search_days)
-            gone = gone.filter(pa.array(missed))
-            return left.num_rows, dict(Counter(gone.column(SOURCE).to_pylist()))
-        waiting, etag = label_days.load_waiting(s3, place.bucket, slot=slot, **place.which)
+        settled = last_collected(pa.concat_tables([still_waiting(waiting), mine]))
     raise DayContendedError(key=layout.waiting_labels_key(model, slot), attempts=ATTEMPTS)
+
+
+def still_waiting(labels: pa.Table) -> pa.Table:
+    """Labels of which nothing new is known."""
+    return labels.append_column(STATE, pa.repeat(pa.scalar(WAITS, pa.int8()), labels.num_rows))
+
+
+def missed(place: LabelPlace, gone: pa.Table) -> dict[str, int]:
+    """How many labels of each file were given up, though their row would have been counted."""
+    if place.counted:
+        gone = gone.filter(pa.array(surely_counted(gone, place.counted, place.now, limit_days=place.search_days)))
+    counts = pc.value_counts(gone.column(SOURCE))
+    return dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))
 
 
 def note(
