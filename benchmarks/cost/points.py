@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import pytest
 
 from benchmarks.cost.joined_windows import athena, scanned, write_window
 from kedge.capture.id_hashes import encode_hashes, hash_ids
-from kedge.cost.runs import LABEL_BATCH_BYTES
+from kedge.cost.runs import searches
 from kedge.profile.day import encode_day
 from lambdas.adapters.bucket import days, layout
 from lambdas.adapters.bucket.counted_ids import hashes_key
@@ -177,20 +176,27 @@ def _measuring(rows: int) -> list[Point]:
         drivers = {"window_rows": window, "labels": labels, "label_files": files, "searched_rows": window}
         return Point("measure_performance", drivers, partial(history, rows_a_day, labels, files), judgement(7))
 
-    def searched(count: int, world: Monitor) -> None:
-        answered_day(DAY, count)
-        labels_of_rows(END + timedelta(days=4, hours=5), 0, count)
+    def searched(labels: int, answers: int, world: Monitor) -> None:
+        answered_day(DAY, answers)
+        labels_of_rows(END + timedelta(days=4, hours=5), 0, labels)
 
-    large, many = max(rows // 10, 1000), 5 * rows
-    # A large day's labels in no order, looked for in several steps; the window that is judged is a later one.
+    def search(labels: int, answers: int) -> Point:
+        drivers = {
+            "window_rows": 0,
+            "labels": labels,
+            "label_files": 1,
+            "searched_rows": searches(labels, size) * answers,
+        }
+        return Point("measure_performance", drivers, partial(searched, labels, answers), event)
+
+    large, size = max(rows // 10, 1000), len(f"{LABEL % 0}\n")
+    # Many labels in no order, and few of a large day; the window that is judged is a later one.
     start, end = (f"{END + timedelta(days=days):%Y-%m-%d}" for days in (4, 5))
     later = {"start": f"{start}T00:00:00Z", "end": f"{end}T00:00:00Z"}
     event = message({"model": MODEL, "time": f"{end}T02:00:00Z", "window": later})
-    steps = math.ceil(many * len(f"{LABEL % 0}\n") / LABEL_BATCH_BYTES)
-    drivers = {"window_rows": 0, "labels": many, "label_files": 1, "searched_rows": steps * many}
     return [
-        point(200, 240, 24), point(large, 240, 24), point(large, 5 * large, 24), point(200, 480, 240),
-        Point("measure_performance", drivers, partial(searched, many), event),
+        point(200, 240, 24), point(large, 240, 24), point(200, 480, 240), search(5 * rows, 5 * rows),
+        search(rows // 20, 50 * rows),
     ]  # fmt: skip
 
 

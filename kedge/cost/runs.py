@@ -20,8 +20,8 @@ LABEL_FILES_A_DAY = 24
 BATCH_BYTES = 32_000_000
 # It looks up the ids of half a million rows at once: for each such number it reads those of the day.
 LOOKED_UP_ROWS = 500_000
-# As many bytes of label files are looked for at once by `measure_performance`, each time among all ids of the day.
-LABEL_BATCH_BYTES = 32 * 1024 * 1024
+# As many labels, and as many bytes of their files, are looked for at once by `measure_performance`, each time among all ids of the day.
+LABEL_BATCH, LABEL_BATCH_BYTES = 2_000_000, 256 * 1024 * 1024
 # A run of `profile_logs` lists the running day and the two before it.
 LISTED_DAYS = 3
 # `watch_captures` looks twice a day once captures can be read.
@@ -82,11 +82,10 @@ def runs_of(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> It
         profiling["json_rows"] = profiling["rows"]
     yield Runs("profile_logs", profiles, profiling)
     days = DAYS_OF_A_RUN[cadence.judge]
-    searches = math.ceil(rows * days * measured.sizes["label"] / LABEL_BATCH_BYTES)
     labels = {
         "labels": rows * days,
         "label_files": LABEL_FILES_A_DAY * days,
-        "searched_rows": searches * traffic.counted_a_day,
+        "searched_rows": searches(rows * days, measured.sizes["label"]) * traffic.counted_a_day,
     }
     window = {"window_rows": traffic.counted_a_day * cadence.window_days, "window_days": cadence.window_days}
     if joins_on_athena(config, traffic, measured):
@@ -102,6 +101,15 @@ def runs_of(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> It
     yield Runs("settle", DAYS_A_MONTH, {})
     if config.source != "log":
         yield Runs("watch_captures", LOOKS_A_DAY * DAYS_A_MONTH, {})
+
+
+def searches(labels: float, label_bytes: float) -> int:
+    """How often a run reads the ids of its labels' days.
+
+    >>> searches(1, 137.0), searches(5_000_000, 100.0), searches(5_000_000, 137.0)
+    (1, 3, 3)
+    """
+    return math.ceil(max(labels / LABEL_BATCH, labels * label_bytes / LABEL_BATCH_BYTES))
 
 
 def _profiling(cadence: str, traffic: Traffic) -> dict[str, float]:

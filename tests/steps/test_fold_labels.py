@@ -515,6 +515,24 @@ def test_a_day_of_many_labels_is_kept_in_several_objects_and_of_a_rows_labels_th
     assert {key: world.read(key) for key in before} == before
 
 
+@pytest.mark.parametrize(
+    ("limits", "searches"), [({}, 1), ({"BATCH_LABELS": 7}, 3), ({"BATCH_BYTES": 700, "BLOCK_BYTES": 100}, 3)]
+)
+def test_labels_of_many_files_are_looked_for_at_once_up_to_a_number_and_a_size(world, monkeypatch, limits, searches):
+    answer_ids(world, day(5), [f"a{n}" for n in range(20)])
+    for n in range(0, 20, 2):
+        upload(world, days_back(3), *(record(f"a{k}", "0") for k in (n, n + 1)), "broken", name=f"{n:02}")
+    for name, limit in ({"BLOCK_BYTES": 1, "DAY_LABELS": 3} | limits).items():
+        monkeypatch.setattr(label_folding, name, limit)
+    keys = reads(world)
+    report = fold(world)
+    assert (report.files, report.labels, report.matched, report.broken) == (10, 20, 20, 10)
+    assert sum(report.broken_lately.values()) == 10
+    assert (folded(world), rows_of_objects(world)) == ({(str(day(5)), f"a{n}"): "0" for n in range(20)}, [3] * 6 + [2])
+    assert len(opened_ids(keys)) == searches
+    assert fold(world).labels == 0
+
+
 def test_a_day_that_an_earlier_version_kept_in_one_large_object_stays_and_gets_another(world, monkeypatch):
     answer_ids(world, day(5), [f"a{n}" for n in range(6)])
     upload(world, days_back(3), *(record(f"a{n}", "0") for n in range(6)))
@@ -526,8 +544,11 @@ def test_a_day_that_an_earlier_version_kept_in_one_large_object_stays_and_gets_a
     assert rows_of_objects(world) == [6, 1]
 
 
-def test_wherever_a_fold_died_each_label_stands_in_one_object_of_its_day(world, monkeypatch):
-    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+@pytest.mark.parametrize(("batch_bytes", "writes_in_all"), [(1, 8), (10_000, 3)])
+def test_wherever_a_fold_died_each_label_stands_in_one_object_of_its_day(
+    world, monkeypatch, batch_bytes, writes_in_all
+):
+    monkeypatch.setattr(label_folding, "BATCH_BYTES", batch_bytes)
     monkeypatch.setattr(label_folding, "DAY_LABELS", 2)
     answer_ids(world, day(4), ["a", "b", "c", "d"])
 
@@ -557,7 +578,7 @@ def test_wherever_a_fold_died_each_label_stands_in_one_object_of_its_day(world, 
         assert rows_of_objects(world) == [2, 2], writes
         if not died:
             break
-    assert writes == 8
+    assert writes == writes_in_all
 
 
 def test_labels_that_wait_in_many_objects_are_looked_for_once_a_day(world, monkeypatch):
@@ -573,8 +594,10 @@ def test_labels_that_wait_in_many_objects_are_looked_for_once_a_day(world, monke
     assert len(opened_ids(keys)) == 26
 
 
-def test_a_large_file_is_gone_on_with_where_the_run_before_stopped(world, monkeypatch):
+@pytest.mark.parametrize("block_bytes", [100, 300])
+def test_a_large_file_is_gone_on_with_where_the_run_before_stopped(world, monkeypatch, block_bytes):
     monkeypatch.setattr(label_folding, "BATCH_BYTES", 300)
+    monkeypatch.setattr(label_folding, "BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(row_objects, "READ_AHEAD_BYTES", 250)
     answer_ids(world, day(5), [f"a{n}" for n in range(20)])
     key = upload(world, days_back(2), "broken", *(record(f"a{n}", 1) for n in range(20)), "broken")

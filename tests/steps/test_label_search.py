@@ -2,7 +2,6 @@
 
 from datetime import date, timedelta
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -46,14 +45,15 @@ def test_a_label_without_a_row_reads_no_rows(world):
     assert (report.waiting, report.objects_opened) == (1, DAYS * (1 + PARTS))
 
 
-def test_another_row_of_the_same_hash_gets_no_label(world):
+@pytest.mark.parametrize(("hint", "back"), [({}, 2), ({"inference_time": f"{day(5)}T01:00:00Z"}, 5)])
+def test_a_label_goes_to_the_day_that_it_says_or_to_the_newest_that_has_its_hash(world, hint, back):
     answer_ids(world, day(2), ["other"])
     part = world.keys("predictions/")[0]
-    same = counted_ids.hash_ids(pa.array(["a"]))
-    counted_ids.save_hashes(world.s3, BUCKET, part, np.array(same))
-    upload(world, days_back(1), record("a", "1"))
-    assert fold(world).waiting == 1
-    assert folded(world) == {}
+    counted_ids.save_hashes(world.s3, BUCKET, part, counted_ids.hash_ids(pa.array(["a"])))
+    answer_ids(world, day(5), ["a"])
+    upload(world, days_back(1), record("a", "1", **hint))
+    fold(world)
+    assert folded(world) == {(str(day(back)), "a"): "1"}
 
 
 def fold_cut(world, days: int = 1, **more):

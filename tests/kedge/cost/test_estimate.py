@@ -266,9 +266,9 @@ def test_labels_in_no_order_are_looked_for_among_all_ids_of_the_day_once_for_eac
     few, many = (
         estimate(make_config(DAILY), measured(functions=functions), rows_a_day=rows) for rows in (300_000, 3_000_000)
     )
-    # Labels of 100 bytes, 32 MiB at a time: once 300,000 ids, and nine times 3 million.
+    # Two million labels at a time: once 300,000 ids, and twice 3 million.
     assert line(few, "Lambda measure_performance, GB-seconds").quantity == pytest.approx(DAYS * 0.3 * 2)
-    assert line(many, "Lambda measure_performance, GB-seconds").quantity == pytest.approx(DAYS * 9 * 3 * 2)
+    assert line(many, "Lambda measure_performance, GB-seconds").quantity == pytest.approx(DAYS * 2 * 3 * 2)
 
 
 def test_a_change_is_paid_by_its_instances_and_a_watched_model_has_none():

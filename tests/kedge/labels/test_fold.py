@@ -2,14 +2,16 @@
 
 from datetime import UTC, date, datetime
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kedge.capture.id_hashes import hash_ids
 from kedge.config.reading import parse_model_config
 from kedge.errors import ModelConfigError
-from kedge.labels.fold import hinted_days, in_schema, label_schema, last_collected, merge_labels
+from kedge.labels.fold import each_once, hinted_days, in_schema, label_schema, last_collected, merge_labels
 from kedge.labels.ledger import FoldedFiles, LabelLedger
 from kedge.labels.search import search_days
 
@@ -52,6 +54,20 @@ def test_labels_merged_in_any_order_and_in_any_portions_are_the_same(labels, ran
     for (row, hour, source), label in sorted(ordered):
         expected[row] = (hour, source, label)
     assert {row: each["label"] for row, each in rows(once).items()} == {row: each[2] for row, each in expected.items()}
+
+
+@given(LABELS, st.sampled_from([[1, 2, 3], [1, 1, 2], [7, 7, 7]]))
+def test_labels_are_told_apart_by_their_hashes_and_two_ids_of_one_hash_by_their_texts(labels, hashes):
+    some = table(labels.items())
+    found, _ = each_once(some, np.array([hashes["abc".index(row)] for row, _, _ in labels], np.uint64))
+    assert (rows(found), found.num_rows) == (rows(last_collected(some)), len({row for row, _, _ in labels}))
+
+
+@given(LABELS)
+def test_the_hashes_of_labels_that_come_once_are_those_of_their_ids(labels):
+    ids = table(labels.items()).column("kedge_row_id")
+    found, hashes = each_once(table(labels.items()), hash_ids(ids))
+    assert hashes.tolist() == hash_ids(found.column("kedge_row_id")).tolist()
 
 
 @given(LABELS)
