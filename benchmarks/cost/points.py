@@ -190,13 +190,13 @@ def _measuring(rows: int) -> list[Point]:
         return Point("measure_performance", drivers, partial(searched, labels, answers), event)
 
     large, size = max(rows // 10, 1000), len(f"{LABEL % 0}\n")
-    # Many labels in no order, and few of a large day; the window that is judged is a later one.
+    # Many labels in no order, of a day of as many rows and of a large one; the window that is judged is a later one.
     start, end = (f"{END + timedelta(days=days):%Y-%m-%d}" for days in (4, 5))
     later = {"start": f"{start}T00:00:00Z", "end": f"{end}T00:00:00Z"}
     event = message({"model": MODEL, "time": f"{end}T02:00:00Z", "window": later})
     return [
         point(200, 240, 24), point(large, 240, 24), point(200, 480, 240), search(5 * rows, 5 * rows),
-        search(rows // 20, 50 * rows),
+        search(5 * rows, 50 * rows),
     ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from lambdas.adapters.state import windows
 from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers import measure_performance
 from lambdas.handlers.measure_performance import gauges, handler
-from lambdas.steps import fold_labels as label_folding
+from lambdas.steps import label_batches
 from lambdas.steps.requests import JudgeRequest
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings, publish_labels
@@ -260,7 +260,7 @@ def test_an_attempt_that_has_told_its_reason_is_not_taken_for_one_that_was_kille
 
 def test_labels_that_one_run_cannot_fold_keep_drift_waiting_no_longer(world, bookings, monkeypatch):
     answered(world, bookings, skill=0.1)
-    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+    monkeypatch.setattr(label_batches, "BATCH_BYTES", 1)
     monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: 0)
     with pytest.raises(LabelsUnfoldedError):
         run()

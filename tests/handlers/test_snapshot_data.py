@@ -16,7 +16,7 @@ from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.training import training_data
 from lambdas.handlers.snapshot_data import handler
-from lambdas.steps import fold_labels as label_folding
+from lambdas.steps import label_batches
 from lambdas.steps.point_in_time import Athena
 from lambdas.steps.retraining_run import RetrainingRun
 from lambdas.steps.training_rows.training_history import Workplace, gather
@@ -195,7 +195,7 @@ def test_labels_that_one_attempt_cannot_fold_are_all_there_when_the_last_one_tak
     bookings = load_bookings("2015-11-01", "2015-11-08")
     answer(world, bookings)
     publish_labels(world, bookings, until=NOW)
-    monkeypatch.setattr(label_folding, "BATCH_BYTES", 20_000)
+    monkeypatch.setattr(label_batches, "BATCH_BYTES", 20_000)
     # Each attempt has time for two batches.
     answers = []
     while not answers or isinstance(answers[-1], str):

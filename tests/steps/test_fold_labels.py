@@ -14,6 +14,7 @@ from kedge.errors import DayContendedError
 from kedge.labels.fold import in_schema, label_schema
 from lambdas.adapters.bucket import label_days, layout, row_objects
 from lambdas.steps import fold_labels as label_folding
+from lambdas.steps import label_batches
 from tests.conditional_writes import CONFLICT, FINE, LOST, faults
 from tests.handlers.aws_world import BUCKET, MODEL, aws_world
 from tests.handlers.interleaving import interleave
@@ -295,7 +296,7 @@ def test_a_backlog_is_noted_in_batches_so_that_a_run_that_dies_has_made_progress
     answer_ids(world, day(300), [f"a{n}" for n in range(6)])
     for n in range(6):
         upload(world, days_back(200 - n), record(f"a{n}", "1"))
-    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+    monkeypatch.setattr(label_batches, "BATCH_BYTES", 1)
 
     class DiedError(Exception):
         pass
@@ -432,7 +433,7 @@ def test_a_day_that_is_always_replaced_by_others_is_tried_again_later(world):
 
 @pytest.mark.parametrize("size", [1, 300, 1_000, 100_000])
 def test_whatever_the_batches_the_same_labels_are_folded_and_given_up(world, monkeypatch, size):
-    monkeypatch.setattr(label_folding, "BATCH_BYTES", size)
+    monkeypatch.setattr(label_batches, "BATCH_BYTES", size)
     monkeypatch.setattr(label_folding, "SLOT_LABELS", 4)
     monkeypatch.setattr(row_objects, "READ_AHEAD_BYTES", 250)
     answer_ids(world, day(5), [f"a{n}" for n in range(20)])
@@ -460,7 +461,7 @@ def test_whatever_the_batches_the_same_labels_are_folded_and_given_up(world, mon
 def test_in_however_many_objects_labels_wait_and_however_little_time_there_is_each_gets_its_turn(
     world, monkeypatch, objects, days_a_run, hint
 ):
-    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+    monkeypatch.setattr(label_batches, "BATCH_BYTES", 1)
     monkeypatch.setattr(label_folding, "SLOT_LABELS", 2)
     for back in range(6):
         answer_ids(world, day(back), [f"a{back}"])
@@ -499,7 +500,7 @@ def rows_of_objects(world) -> list[int]:
 def test_a_day_of_many_labels_is_kept_in_several_objects_and_of_a_rows_labels_the_last_collected_counts(
     world, monkeypatch
 ):
-    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+    monkeypatch.setattr(label_batches, "BATCH_BYTES", 1)
     monkeypatch.setattr(label_folding, "DAY_LABELS", 4)
     answer_ids(world, day(5), [f"a{n}" for n in range(20)])
     for n in range(0, 20, 2):
@@ -522,8 +523,9 @@ def test_labels_of_many_files_are_looked_for_at_once_up_to_a_number_and_a_size(w
     answer_ids(world, day(5), [f"a{n}" for n in range(20)])
     for n in range(0, 20, 2):
         upload(world, days_back(3), *(record(f"a{k}", "0") for k in (n, n + 1)), "broken", name=f"{n:02}")
-    for name, limit in ({"BLOCK_BYTES": 1, "DAY_LABELS": 3} | limits).items():
-        monkeypatch.setattr(label_folding, name, limit)
+    monkeypatch.setattr(label_folding, "DAY_LABELS", 3)
+    for name, limit in ({"BLOCK_BYTES": 1} | limits).items():
+        monkeypatch.setattr(label_batches, name, limit)
     keys = reads(world)
     report = fold(world)
     assert (report.files, report.labels, report.matched, report.broken) == (10, 20, 20, 10)
@@ -548,7 +550,7 @@ def test_a_day_that_an_earlier_version_kept_in_one_large_object_stays_and_gets_a
 def test_wherever_a_fold_died_each_label_stands_in_one_object_of_its_day(
     world, monkeypatch, batch_bytes, writes_in_all
 ):
-    monkeypatch.setattr(label_folding, "BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr(label_batches, "BATCH_BYTES", batch_bytes)
     monkeypatch.setattr(label_folding, "DAY_LABELS", 2)
     answer_ids(world, day(4), ["a", "b", "c", "d"])
 
@@ -582,7 +584,7 @@ def test_wherever_a_fold_died_each_label_stands_in_one_object_of_its_day(
 
 
 def test_labels_that_wait_in_many_objects_are_looked_for_once_a_day(world, monkeypatch):
-    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+    monkeypatch.setattr(label_batches, "BATCH_BYTES", 1)
     monkeypatch.setattr(label_folding, "SLOT_LABELS", 1)
     answer_ids(world, TODAY, ["a"])
     for n in range(26):
@@ -596,8 +598,8 @@ def test_labels_that_wait_in_many_objects_are_looked_for_once_a_day(world, monke
 
 @pytest.mark.parametrize("block_bytes", [100, 300])
 def test_a_large_file_is_gone_on_with_where_the_run_before_stopped(world, monkeypatch, block_bytes):
-    monkeypatch.setattr(label_folding, "BATCH_BYTES", 300)
-    monkeypatch.setattr(label_folding, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(label_batches, "BATCH_BYTES", 300)
+    monkeypatch.setattr(label_batches, "BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(row_objects, "READ_AHEAD_BYTES", 250)
     answer_ids(world, day(5), [f"a{n}" for n in range(20)])
     key = upload(world, days_back(2), "broken", *(record(f"a{n}", 1) for n in range(20)), "broken")
