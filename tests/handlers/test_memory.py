@@ -26,12 +26,12 @@ PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/1"
 DAY = date(2016, 1, 3)
 # Of the profiling, whatever its backlog.
 PROFILE_MIB_MAX = 600
-# Of the labels of a day, however many: 566 to 602 were measured.
+# Of 600,000 labels of a day; more than are looked for at once take as much as those of no row.
 LABELS_MIB_MAX = 660
 # Of a line of as many rows as a request can carry: each is a row of Python while it is read.
 UNPACKED_MIB_MAX = 1024
-# Of a file of labels that have no rows, however large: 677 were measured of 1.2 million.
-UNKNOWN_LABELS_MIB_MAX = 800
+# Of a file of labels that have no rows, however large: 910 were measured of 4 million.
+UNKNOWN_LABELS_MIB_MAX = 1100
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_what_unpacks_to_hundreds_of_megabytes_is_read_in_little_memory(world, l
     assert found["mib"] < UNPACKED_MIB_MAX, found
 
 
-@pytest.mark.parametrize("labels", [450_000, pytest.param(1_200_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("labels", [450_000, pytest.param(2_400_000, marks=pytest.mark.slow)])
 def test_one_large_label_file_without_rows_is_folded_in_little_memory_and_given_up(world, labels):
     record = '{"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {"eventId": "%032d"}, "eventVersion": "0"}'
     put(f"labels/{MODEL}/2016/01/03/05/all.jsonl", "\n".join(record % n for n in range(labels)).encode())
