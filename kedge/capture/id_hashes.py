@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from kedge.arrays import Bools, Hashes, Ints
 
 HASH_BYTES = 8
-# Texts of Python are several times as large as those of Arrow: so many are held at a time.
+# Texts of Python are several times as large as those of Arrow: these are held at a time.
 _HASHED_AT_ONCE = 65_536
 
 

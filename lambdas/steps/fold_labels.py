@@ -260,7 +260,7 @@ def settle(place: LabelPlace, step: FoldStep, looked: pa.Table, fresh: pa.Table)
 
 
 def still_waiting(labels: pa.Table) -> pa.Table:
-    """Labels of which nothing new is known."""
+    """Labels that nothing new is known of."""
     return labels.append_column(STATE, pa.repeat(pa.scalar(WAITS, pa.int8()), labels.num_rows))
 
 

@@ -1,4 +1,4 @@
-"""A model's label files that are new, read and parsed in batches of which each is looked for at once."""
+"""A model's label files that are new, read and parsed in batches that are each looked for at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lambdas.adapters.bucket.row_objects import Stretches
 # How far before its collection a label's row is looked for: twice the label horizon, but a quarter at least, because the horizon is
 # what most labels need, and a year and a month at most.
 SEARCH_DAYS_MIN, SEARCH_DAYS_MAX = 92, 400
-# So many labels, and so many bytes of their files, are looked for at once and noted: each time the ids of their days are read. A backlog
+# Labels, and bytes of their files, that are looked for at once and noted: each time the ids of their days are read. A backlog
 # makes progress over several runs, in bounded memory.
 BATCH_LABELS = 2_000_000
 BATCH_BYTES = 256 * 1024 * 1024
@@ -92,9 +92,10 @@ class LabelReading:
                 id_time_format=labels.id_time_format,
             )
             self.labels.append(dated)
+            self.ends[piece.key] = piece.end
         for line in block.long:
             self.broken.setdefault(line.key, Counter()).update([TOO_LONG])
-        self.ends.update({each.key: each.end for each in (*block.pieces, *block.long)})
+            self.ends[line.key] = line.end
         self.size += block.size
 
 

@@ -30,7 +30,7 @@ PROFILE_MIB_MAX = 600
 LABELS_MIB_MAX = 660
 # Of a line of as many rows as a request can carry: each is a row of Python while it is read.
 UNPACKED_MIB_MAX = 1024
-# Of a file of labels that have no rows, however large: 910 were measured of 4 million.
+# Of a file of labels that have no rows, however large: 910 were measured of 4 million, 946 of 2.4 million.
 UNKNOWN_LABELS_MIB_MAX = 1100
 
 
@@ -134,7 +134,7 @@ def test_what_unpacks_to_hundreds_of_megabytes_is_read_in_little_memory(world, l
     assert found["mib"] < UNPACKED_MIB_MAX, found
 
 
-@pytest.mark.parametrize("labels", [450_000, pytest.param(2_400_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("labels", [450_000, pytest.param(2_000_000, marks=pytest.mark.slow)])
 def test_one_large_label_file_without_rows_is_folded_in_little_memory_and_given_up(world, labels):
     record = '{"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {"eventId": "%032d"}, "eventVersion": "0"}'
     put(f"labels/{MODEL}/2016/01/03/05/all.jsonl", "\n".join(record % n for n in range(labels)).encode())
