@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
+from numpy.typing import NDArray
 
 from kedge.arrays import Bools, Ints
 from kedge.capture.answers import answer_rows
@@ -48,6 +49,8 @@ _LONE = (
 )
 # What is around a number is understood once for all numbers, from these.
 _PROBES = ("0", "1", "0.75", "-3e2")
+# Between texts that are one together; one that holds it is not understood.
+_BETWEEN = "\x00"
 
 
 def block_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[Ints, list[Any]] | None:
@@ -123,7 +126,7 @@ def _are_whole(metadata: Any) -> Bools:
 
 
 def _all(*conditions: Any) -> Bools:
-    found = pc.fill_null(functools.reduce(pc.and_kleene, conditions), False)
+    found = pc.fill_null(reduce(pc.and_kleene, conditions), False)
     return np.array(found.to_numpy(zero_copy_only=False))
 
 
@@ -135,7 +138,7 @@ def _are_csv(request: _Side, answer: _Side, number: Any, config: ModelConfig) ->
     rows = _all(
         request.may_be_csv,
         pc.equal(pc.count_substring(data, ","), len(config.features) - 1),
-        pc.or_(_said_csv(request), pc.invert(pc.match_substring_regex(data, _LIBSVM))),
+        pc.or_(request.is_said_csv, pc.invert(pc.match_substring_regex(data, _LIBSVM))),
         pc.invert(pc.match_substring_regex(data, _ODD)),
         # A header line that came alone is no row.
         pc.invert(pc.match_substring_regex(data, _names(config.feature_names))),
@@ -144,7 +147,7 @@ def _are_csv(request: _Side, answer: _Side, number: Any, config: ModelConfig) ->
     text = answer.text
     listed = _all(
         answer.may_be_csv,
-        pc.or_(_said_csv(answer), pc.match_substring_regex(text, _NUMBERS)),
+        pc.or_(answer.is_said_csv, pc.match_substring_regex(text, _NUMBERS)),
         pc.greater_equal(pc.count_substring(text, ","), field + len(config.prediction.probabilities)),
         pc.invert(pc.match_substring_regex(text, _ODD)),
         pc.invert(pc.match_substring_regex(text, _NO_ANSWER)),
@@ -183,15 +186,25 @@ def _lone_numbers(answer: _Side, config: ModelConfig) -> Any:
     """The numbers that answers to one row are; null where an answer is something else, or its shape is not known."""
     parts = pc.extract_regex(answer.text, _LONE)
     before, number, behind = (pc.struct_field(parts, name) for name in ("before", "number", "behind"))
-    shapes = list(zip(before.to_pylist(), behind.to_pylist(), answer.said, strict=True))
-    known = {shape: _is_its_number(*shape, config) for shape in {*shapes}}
-    return pc.if_else(pa.array([known[shape] for shape in shapes], pa.bool_()), number, None)
+    shape = pc.fill_null(pc.binary_join_element_wise(before, behind, answer.header, _BETWEEN), "")
+    known = _of_each(shape, partial(_is_its_number, config=config)).astype(bool)
+    return pc.if_else(pa.array(known), number, None)
 
 
-def _is_its_number(before: str | None, behind: str | None, said: Said | None, config: ModelConfig) -> bool:
-    """Whether an answer of this shape is the number in it, whatever number that is."""
-    if before is None:
+def _of_each(column: Any, meaning: Callable[[str], Any]) -> NDArray[np.object_]:
+    """What each text of a column means, asked once of those that are equal."""
+    found = column.dictionary_encode()
+    means = np.array([meaning(text) for text in found.dictionary.to_pylist()], object)
+    return means[found.indices.to_numpy()]
+
+
+def _is_its_number(shape: str, config: ModelConfig) -> bool:
+    """Whether an answer of this shape, which is what stands around a number and its header, is the number in it, whatever number that is."""
+    before, *more = shape.split(_BETWEEN)
+    if len(more) != 3:
         return False
+    behind, kind, encoding = more
+    said = said_by_header(kind, encoding)
     nothing = [None] * len(config.prediction.probabilities)
     try:
         return all(
@@ -241,11 +254,21 @@ def _names(names: Sequence[str]) -> str:
 
 
 class _Side(NamedTuple):
-    """One side of many records: its text, null where it is none or zipped; what its header says; and whether it may be plain CSV."""
+    """One side of many records: its text, null where it is none or zipped; content type and encoding; and what these say."""
 
     text: Any
-    said: list[Said | None]
-    may_be_csv: Any
+    header: Any
+    said: NDArray[np.object_]
+
+    @property
+    def may_be_csv(self) -> Any:
+        """Whether nothing says that it is JSON."""
+        return pa.array(_of_each(self.header, _may_be_csv), pa.bool_())
+
+    @property
+    def is_said_csv(self) -> Any:
+        """Whether its header says that it is CSV."""
+        return pa.array(_of_each(self.header, lambda header: _said(header) == "CSV"), pa.bool_())
 
 
 def _side(side: Any) -> _Side:
@@ -254,15 +277,18 @@ def _side(side: Any) -> _Side:
     in_base64 = pc.fill_null(pc.equal(encoding, "BASE64"), False)
     if pc.any(in_base64).as_py():
         data = pc.replace_with_mask(data, in_base64, pa.array(map(_decoded, data.filter(in_base64)), pa.string()))
-    headers = list(zip(kind.to_pylist(), encoding.to_pylist(), strict=True))
-    said = {header: said_by_header(header[0], header[1] or "") for header in {*headers}}
-    may_be = {h: h[1] in ("CSV", "BASE64") and "json" not in (h[0] or "").partition(";")[0].lower() for h in said}
-    may_be_csv = pa.array([may_be[header] for header in headers], pa.bool_())
-    return _Side(pc.utf8_rtrim(data, "\n"), [said[header] for header in headers], may_be_csv)
+    header = pc.binary_join_element_wise(pc.fill_null(kind, ""), pc.fill_null(encoding, ""), _BETWEEN)
+    return _Side(pc.utf8_rtrim(data, "\n"), header, _of_each(header, _said))
 
 
-def _said_csv(side: _Side) -> Any:
-    return pa.array([said == "CSV" for said in side.said], pa.bool_())
+def _said(header: str) -> Said | None:
+    kind, _, encoding = header.rpartition(_BETWEEN)
+    return said_by_header(kind, encoding)
+
+
+def _may_be_csv(header: str) -> bool:
+    kind, _, encoding = header.rpartition(_BETWEEN)
+    return encoding in ("CSV", "BASE64") and "json" not in kind.partition(";")[0].lower()
 
 
 def _decoded(data: Any) -> str | None:
