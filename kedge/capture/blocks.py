@@ -195,7 +195,8 @@ def _of_each(column: Any, meaning: Callable[[str], Any]) -> NDArray[np.object_]:
     """What each text of a column means, asked once of those that are equal."""
     found = column.dictionary_encode()
     means = np.array([meaning(text) for text in found.dictionary.to_pylist()], object)
-    return means[found.indices.to_numpy()]
+    of_each: NDArray[np.object_] = means[found.indices.to_numpy()]
+    return of_each
 
 
 def _is_its_number(shape: str, config: ModelConfig) -> bool:
