@@ -269,7 +269,7 @@ class _Side(NamedTuple):
     @property
     def is_said_csv(self) -> Any:
         """Whether its header says that it is CSV."""
-        return pa.array(_of_each(self.header, lambda header: _said(header) == "CSV"), pa.bool_())
+        return pa.array(self.said == "CSV")
 
 
 def _side(side: Any) -> _Side:

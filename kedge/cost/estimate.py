@@ -302,7 +302,7 @@ def _assumptions(config: ModelConfig, traffic: Traffic, measured: Coefficients) 
     if config.source == "log":
         yield "records of a log take as long as captured rows of CSV: they were not measured"
     elif config.endpoint.content_type == "text/csv":
-        yield "requests are CSV without quotes: JSON, and texts in quotes, are read in up to three times the seconds"
+        yield "requests are CSV without quotes: JSON, and texts in quotes, are read in two to four times the seconds"
     yield "a label's row is looked for on its day alone (labels.id_time_format, inferenceTime); else on each day back to its own"
     yield f"a run logs {LOG_BYTES_A_RUN:,} bytes, leaves a trace and asks KMS {KMS_REQUESTS_A_RUN} times"
     yield "mails, dashboards, the endpoint itself and traffic out of the region are left out"
